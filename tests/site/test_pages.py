@@ -1,0 +1,172 @@
+"""What a reader meets on every page: in light and dark, on a phone, in print, from a server and from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tab import DESKTOP, PHONE, Tab
+
+#: Opens what is folded away, so that it is checked, too.
+UNFOLD = """() => {
+  document.querySelectorAll('details').forEach(details => { details.open = true; });
+  document.querySelectorAll('button.toggle-button-hidden').forEach(button => button.click());
+}"""
+
+#: Formulas that MathJax has not set, and TeX left in the text.
+FORMULAS = r"""() => {
+  const unset = [...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container'));
+  const failed = [...document.querySelectorAll('mjx-merror, [data-mjx-error]')];
+  const raw = [];
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { data, parentElement } = walker.currentNode;
+    if (parentElement.closest('pre, code, script, style, textarea, mjx-container, [data-search-raw]')) continue;
+    if (/\\\(|\\\[|\$\$|\\begin\b|\\frac\b|(^|\s)\$[^\s$][^$]*\$/.test(data)) raw.push(data);
+  }
+  return [...unset, ...failed].map(element => element.textContent).concat(raw);
+}"""
+
+SEARCH_BOXES = """() => [...document.querySelectorAll('input[type=search], input[name=q], button.search-button-field')]
+  .filter(box => box.checkVisibility({ visibilityProperty: true })).length"""
+
+#: Elements that reach beyond the window and are not inside a box of their own that scrolls.
+OVERFLOWING = """() => {
+  const width = document.documentElement.clientWidth;
+  const boxed = element => {
+    for (let box = element.parentElement; box && box !== document.body; box = box.parentElement)
+      if (getComputedStyle(box).overflowX !== 'visible' && box.getBoundingClientRect().right <= width + 1) return true;
+    return false;
+  };
+  const wide = [...document.querySelectorAll('main *')].filter(element =>
+    !element.closest('.bd-sidebar-secondary') && element.checkVisibility() && element.getBoundingClientRect().right > width + 1
+    && getComputedStyle(element).position !== 'fixed' && !boxed(element));
+  if (document.documentElement.scrollWidth > width) wide.push(document.documentElement);
+  return wide.map(element => element.outerHTML.slice(0, 120));
+}"""
+
+#: Luminance of text and background of every output cell that holds text.
+OUTPUT_COLOURS = """() => {
+  const luminance = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+    return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+  };
+  const background = element => {
+    for (; element; element = element.parentElement) {
+      const colour = getComputedStyle(element).backgroundColor;
+      if (!/^rgba\\(.*, 0\\)$/.test(colour)) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.querySelectorAll('.cell_output pre, .cell_output table')]
+    .map(output => [luminance(background(output)), luminance(getComputedStyle(output).color)]);
+}"""
+
+
+@pytest.fixture
+def addresses(site: Path, pages: list[Path], server: str) -> list[str]:
+    return [server + page.relative_to(site).as_posix() for page in pages]
+
+
+@pytest.fixture(scope="module")
+def axe() -> Any:
+    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+
+@pytest.mark.parametrize("origin", ["http", "file"])
+def test_pages_work_with_the_network_out_of_reach(
+    tab: Tab, pages: list[Path], addresses: list[str], origin: str
+) -> None:
+    for address in addresses if origin == "http" else [page.as_uri() for page in pages]:
+        tab.open(address)
+        assert tab.page.evaluate(FORMULAS) == [], address
+        tab.page.wait_for_load_state("networkidle")
+        assert tab.outside == [], address
+        assert tab.errors == [], address
+
+
+def test_formulas_are_set_in_the_fonts_of_the_site(tab: Tab, addresses: list[str]) -> None:
+    num_formulas = 0
+    for address in addresses:
+        tab.open(address)
+        num_formulas += tab.page.locator("mjx-container").count()
+        failed = tab.page.evaluate(
+            "() => [...document.fonts].filter(font => font.status === 'error').map(f => f.family)"
+        )
+        assert failed == [], address
+    assert num_formulas > 0
+
+
+def test_one_search_box(tab: Tab, addresses: list[str]) -> None:
+    assert {address: count for address in addresses if (count := _search_boxes(tab, address)) != 1} == {}
+
+
+def _search_boxes(tab: Tab, address: str) -> int:
+    tab.open(address)
+    return int(tab.page.evaluate(SEARCH_BOXES))
+
+
+def test_search_finds_a_page(tab: Tab, server: str) -> None:
+    tab.open(server + "search.html?q=optimizer")
+    tab.page.locator("#search-results li a").first.wait_for()
+
+
+@pytest.mark.parametrize("width", [PHONE["width"], 768, DESKTOP["width"]])
+def test_no_page_scrolls_sideways(tab: Tab, addresses: list[str], width: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": 844})
+    for address in addresses:
+        tab.open(address)
+        tab.page.evaluate(UNFOLD)
+        assert tab.page.evaluate(OVERFLOWING) == [], address
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)])
+def test_pages_are_accessible(tab: Tab, addresses: list[str], axe: Any, scheme: str, size: dict[str, int]) -> None:
+    tab.page.set_viewport_size(size)
+    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for address in addresses:
+        tab.open(address)
+        assert tab.page.locator("html").get_attribute("data-theme") == scheme
+        tab.page.evaluate(UNFOLD)
+        found = axe.run(tab.page).response["violations"]
+        serious = [
+            f"{violation['id']}: {node['html'][:160]} ({node.get('failureSummary', '')})"
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+        assert not serious, f"{address}\n" + "\n".join(serious)
+
+
+def test_outputs_are_dark_in_dark_mode(tab: Tab, addresses: list[str]) -> None:
+    tab.page.emulate_media(color_scheme="dark")
+    num_outputs = 0
+    for address in addresses:
+        tab.open(address)
+        for background, text in tab.page.evaluate(OUTPUT_COLOURS):
+            num_outputs += 1
+            assert background < 0.25, address
+            assert text > 0.6, address
+        for image in tab.page.locator(".cell:not(.tag_keep-colours) .cell_output img").all():
+            assert "invert" in image.evaluate("image => getComputedStyle(image).filter"), address
+    assert num_outputs > 0
+
+
+def test_skip_link_comes_first_and_is_seen(tab: Tab, addresses: list[str]) -> None:
+    for address in addresses:
+        tab.open(address)
+        tab.page.keyboard.press("Tab")
+        link = tab.page.locator(":focus")
+        assert link.get_attribute("href") == "#main-content", address
+        tab.page.wait_for_function("() => document.activeElement.getBoundingClientRect().top >= 0")
+
+
+def test_print_shows_solutions_and_no_sidebars(tab: Tab, addresses: list[str]) -> None:
+    tab.page.emulate_media(media="print")
+    for address in addresses:
+        tab.open(address)
+        for away in tab.page.locator(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article").all():
+            assert not away.is_visible(), address
+        for solution in tab.page.locator(".admonition.toggle > :not(.admonition-title, button)").all():
+            assert solution.is_visible(), address
