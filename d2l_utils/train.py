@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812, the field's name
 
 from d2l_utils._checks import check_hyperparams, require_positive_int
 from d2l_utils.plot import new_axes
@@ -69,6 +70,11 @@ def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
 def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
     """Half the squared error, ½(ŷ − y)², elementwise; ``y`` is reshaped to ``y_hat``'s shape."""
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+
+
+def half_mse(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Mean of :func:`squared_loss`, in one operation forwards and one backwards."""
+    return F.mse_loss(y_hat, y) * 0.5
 
 
 def initial_weight(num_features: int, generator: torch.Generator) -> Tensor:
@@ -131,12 +137,10 @@ def train_ch7(
             if p.grad is None:
                 raise ValueError(f"the gradient of {name} is None: optimizer_fn must leave {name}.requires_grad on")
         optimizer_fn((w, b), states, hyperparams)
-        for p in (w, b):
-            if p.grad is not None:
-                p.grad.zero_()
+        w.grad = b.grad = None
 
     def loss(X: Tensor, y: Tensor) -> Tensor:
-        return squared_loss(linreg(X, w, b), y).mean()
+        return half_mse(linreg(X, w, b), y)
 
     record = _fit(loss, update, (w, b), features, labels, batch_size, num_epochs, generator)
     if hyperparams.get("lr") != 0 and not record.diverged and torch.equal(w.detach(), start):
@@ -193,7 +197,7 @@ def train_pytorch_ch7(
         optimizer.zero_grad()
 
     def loss(X: Tensor, y: Tensor) -> Tensor:
-        return squared_loss(net(X), y).mean()
+        return half_mse(net(X), y)
 
     params = (net.weight, net.bias)
     record = _fit(loss, update, params, features, labels, batch_size, num_epochs, generator)
