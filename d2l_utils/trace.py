@@ -76,6 +76,10 @@ def state_names(trainer: Trainer, hyperparams: Mapping[str, Any], *, takes_gradi
     missing = [
         p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name not in hyperparams
     ]
+    if "f_grad" in missing:
+        missing.remove("f_grad")
+        if not takes_gradient:
+            raise TypeError(f"{name} takes f_grad, but no gradient was given: pass f_grad=…")
     if missing:
         raise TypeError(f"{name} needs a value for {missing[0]!r}")
     positional = [
@@ -92,7 +96,7 @@ def state_names(trainer: Trainer, hyperparams: Mapping[str, Any], *, takes_gradi
         if "f_grad" in states:
             states.remove("f_grad")
         elif "f_grad" in known:
-            pass  # an optional f_grad, passed by name
+            pass  # keyword-only or with a default: passed by name
         elif states:
             states.pop()
         else:
