@@ -124,7 +124,7 @@ def train_ch7(
         If an argument is out of its range or has the wrong shape, or a gradient is None.
     """
     features, labels = _check_data(features, labels)
-    hyperparams = _check_options(hyperparams, batch_size, num_epochs, len(features))
+    hyperparams = _check_options(optimizer_fn, hyperparams, batch_size, num_epochs, len(features))
     generator = _generator(seed)
     w = initial_weight(features.shape[1], generator).to(features.dtype).requires_grad_()
     b = torch.zeros(1, dtype=features.dtype, requires_grad=True)
@@ -132,11 +132,10 @@ def train_ch7(
     start = w.detach().clone()
 
     def update() -> None:
-        # Looked up afresh at every step: an optimizer may have replaced `p.grad` or switched it off.
-        for name, p in (("w", w), ("b", b)):
-            if p.grad is None:
-                raise ValueError(f"the gradient of {name} is None: optimizer_fn must leave {name}.requires_grad on")
         optimizer_fn((w, b), states, hyperparams)
+        for name, p in (("w", w), ("b", b)):
+            if not p.requires_grad:
+                raise ValueError(f"the gradient of {name} is now None: optimizer_fn must leave {name}.requires_grad on")
         w.grad = b.grad = None
 
     def loss(X: Tensor, y: Tensor) -> Tensor:
@@ -184,7 +183,7 @@ def train_pytorch_ch7(
         As :func:`train_ch7`, and whatever the optimizer raises for its own hyperparameters.
     """
     features, labels = _check_data(features, labels)
-    hyperparams = _check_options(optimizer_hyperparams, batch_size, num_epochs, len(features))
+    hyperparams = _check_options(optimizer_fn, optimizer_hyperparams, batch_size, num_epochs, len(features))
     generator = _generator(seed)
     net = nn.utils.skip_init(nn.Linear, features.shape[1], 1, dtype=features.dtype)  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -302,8 +301,10 @@ def _check_data(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_options(
-    hyperparams: Mapping[str, Any], batch_size: int, num_epochs: int, num_samples: int
+    optimizer_fn: object, hyperparams: Mapping[str, Any], batch_size: int, num_epochs: int, num_samples: int
 ) -> dict[str, Any]:
+    if not callable(optimizer_fn):
+        raise TypeError(f"optimizer_fn must be a function or a class, got {optimizer_fn!r}")
     if not isinstance(hyperparams, Mapping):
         raise TypeError(f"hyperparams must be a dict, got {hyperparams!r}")
     check_hyperparams(hyperparams)
