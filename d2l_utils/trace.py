@@ -123,10 +123,17 @@ def bind(
         return (lambda *values: trainer(*values, **hyperparams)), num_states
     if not callable(f_grad):
         raise TypeError(f"f_grad must be a function (x1, x2) -> (g1, g2), got {f_grad!r}")
+
+    def gradient(x1: float, x2: float) -> Sequence[float]:
+        value = f_grad(x1, x2)
+        if not hasattr(value, "__len__") or len(value) != 2:
+            raise TypeError(f"f_grad must return two numbers (g1, g2), got {value!r}")
+        return value
+
     parameter = inspect.signature(trainer).parameters.get("f_grad")
     if parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY:
-        return (lambda *values: trainer(*values, f_grad=f_grad, **hyperparams)), num_states
-    return (lambda *values: trainer(*values, f_grad, **hyperparams)), num_states
+        return (lambda *values: trainer(*values, f_grad=gradient, **hyperparams)), num_states
+    return (lambda *values: trainer(*values, gradient, **hyperparams)), num_states
 
 
 def train_2d(
