@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import re
 import sys
 
 import numpy as np
@@ -369,6 +370,12 @@ def test_bad_arguments_are_named(kwargs, error, message):
 def test_bad_trainers_are_named(trainer, kwargs, error, message):
     with pytest.raises(error, match=message):
         d2l.train_2d(trainer, **kwargs)
+
+
+@pytest.mark.parametrize("value", [None, 1.0, (1.0,), (1.0, 2.0, 3.0)])
+def test_bad_gradients_are_named(value):
+    with pytest.raises(TypeError, match=f"f_grad must return two numbers .*got {re.escape(repr(value))}"):
+        d2l.train_2d(gd_2d, f_grad=lambda x1, x2: value, eta=0.1)  # noqa: ARG005
 
 
 def test_an_error_of_the_trainer_itself_is_not_swallowed():
