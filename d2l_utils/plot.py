@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 #: Okabe and Ito's colours (2008), ordered so that neighbours differ in lightness too; yellow is left out, as it
 #: vanishes on white. The interactive figures use the same ones.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (8, 2)), (0, (2, 2)))
 

@@ -76,6 +76,10 @@ def state_names(trainer: Trainer, hyperparams: Mapping[str, Any], *, takes_gradi
     missing = [
         p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name not in hyperparams
     ]
+    if "f_grad" in missing:
+        missing.remove("f_grad")
+        if not takes_gradient:
+            raise TypeError(f"{name} takes f_grad, but no gradient was given: pass f_grad=…")
     if missing:
         raise TypeError(f"{name} needs a value for {missing[0]!r}")
     positional = [
@@ -92,7 +96,7 @@ def state_names(trainer: Trainer, hyperparams: Mapping[str, Any], *, takes_gradi
         if "f_grad" in states:
             states.remove("f_grad")
         elif "f_grad" in known:
-            pass  # an optional f_grad, passed by name
+            pass  # keyword-only or with a default: passed by name
         elif states:
             states.pop()
         else:
@@ -119,10 +123,17 @@ def bind(
         return (lambda *values: trainer(*values, **hyperparams)), num_states
     if not callable(f_grad):
         raise TypeError(f"f_grad must be a function (x1, x2) -> (g1, g2), got {f_grad!r}")
+
+    def gradient(x1: float, x2: float) -> Sequence[float]:
+        value = f_grad(x1, x2)
+        if not hasattr(value, "__len__") or len(value) != 2:
+            raise TypeError(f"f_grad must return two numbers (g1, g2), got {value!r}")
+        return value
+
     parameter = inspect.signature(trainer).parameters.get("f_grad")
     if parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY:
-        return (lambda *values: trainer(*values, f_grad=f_grad, **hyperparams)), num_states
-    return (lambda *values: trainer(*values, f_grad, **hyperparams)), num_states
+        return (lambda *values: trainer(*values, f_grad=gradient, **hyperparams)), num_states
+    return (lambda *values: trainer(*values, gradient, **hyperparams)), num_states
 
 
 def train_2d(

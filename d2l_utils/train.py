@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812, the field's name
 
 from d2l_utils._checks import check_hyperparams, require_positive_int
 from d2l_utils.plot import new_axes
@@ -71,6 +72,11 @@ def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
     return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
+def half_mse(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Mean of :func:`squared_loss`, in one operation forwards and one backwards."""
+    return F.mse_loss(y_hat, y) * 0.5
+
+
 def initial_weight(num_features: int, generator: torch.Generator) -> Tensor:
     """Draw w ~ N(0, 0.01²) of shape (num_features, 1) in float32, which every run of one seed shares."""
     return torch.randn(num_features, 1, generator=generator) * _INITIAL_STD
@@ -118,7 +124,7 @@ def train_ch7(
         If an argument is out of its range or has the wrong shape, or a gradient is None.
     """
     features, labels = _check_data(features, labels)
-    hyperparams = _check_options(hyperparams, batch_size, num_epochs, len(features))
+    hyperparams = _check_options(optimizer_fn, hyperparams, batch_size, num_epochs, len(features))
     generator = _generator(seed)
     w = initial_weight(features.shape[1], generator).to(features.dtype).requires_grad_()
     b = torch.zeros(1, dtype=features.dtype, requires_grad=True)
@@ -126,17 +132,14 @@ def train_ch7(
     start = w.detach().clone()
 
     def update() -> None:
-        # Looked up afresh at every step: an optimizer may have replaced `p.grad` or switched it off.
-        for name, p in (("w", w), ("b", b)):
-            if p.grad is None:
-                raise ValueError(f"the gradient of {name} is None: optimizer_fn must leave {name}.requires_grad on")
         optimizer_fn((w, b), states, hyperparams)
-        for p in (w, b):
-            if p.grad is not None:
-                p.grad.zero_()
+        for name, p in (("w", w), ("b", b)):
+            if not p.requires_grad:
+                raise ValueError(f"the gradient of {name} is now None: optimizer_fn must leave {name}.requires_grad on")
+        w.grad = b.grad = None
 
     def loss(X: Tensor, y: Tensor) -> Tensor:
-        return squared_loss(linreg(X, w, b), y).mean()
+        return half_mse(linreg(X, w, b), y)
 
     record = _fit(loss, update, (w, b), features, labels, batch_size, num_epochs, generator)
     if hyperparams.get("lr") != 0 and not record.diverged and torch.equal(w.detach(), start):
@@ -180,7 +183,7 @@ def train_pytorch_ch7(
         As :func:`train_ch7`, and whatever the optimizer raises for its own hyperparameters.
     """
     features, labels = _check_data(features, labels)
-    hyperparams = _check_options(optimizer_hyperparams, batch_size, num_epochs, len(features))
+    hyperparams = _check_options(optimizer_fn, optimizer_hyperparams, batch_size, num_epochs, len(features))
     generator = _generator(seed)
     net = nn.utils.skip_init(nn.Linear, features.shape[1], 1, dtype=features.dtype)  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -193,7 +196,7 @@ def train_pytorch_ch7(
         optimizer.zero_grad()
 
     def loss(X: Tensor, y: Tensor) -> Tensor:
-        return squared_loss(net(X), y).mean()
+        return half_mse(net(X), y)
 
     params = (net.weight, net.bias)
     record = _fit(loss, update, params, features, labels, batch_size, num_epochs, generator)
@@ -298,8 +301,10 @@ def _check_data(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_options(
-    hyperparams: Mapping[str, Any], batch_size: int, num_epochs: int, num_samples: int
+    optimizer_fn: object, hyperparams: Mapping[str, Any], batch_size: int, num_epochs: int, num_samples: int
 ) -> dict[str, Any]:
+    if not callable(optimizer_fn):
+        raise TypeError(f"optimizer_fn must be a function or a class, got {optimizer_fn!r}")
     if not isinstance(hyperparams, Mapping):
         raise TypeError(f"hyperparams must be a dict, got {hyperparams!r}")
     check_hyperparams(hyperparams)
