@@ -154,11 +154,15 @@ def test_skip_link_comes_first_and_is_seen(tab: Tab, addresses: list[str]) -> No
         tab.page.wait_for_function("() => document.activeElement.getBoundingClientRect().top >= 0")
 
 
-def test_print_shows_solutions_and_no_sidebars(tab: Tab, addresses: list[str]) -> None:
-    tab.page.emulate_media(media="print")
+def test_print_is_light_with_solutions_open_and_no_sidebars(tab: Tab, addresses: list[str]) -> None:
     for address in addresses:
+        tab.page.emulate_media(media="screen", color_scheme="dark")
         tab.open(address)
+        tab.page.emulate_media(media="print")
+        tab.page.locator("html[data-theme=light]").wait_for(state="attached")
         for away in tab.page.locator(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article").all():
             assert not away.is_visible(), address
         for solution in tab.page.locator(".admonition.toggle > :not(.admonition-title, button)").all():
             assert solution.is_visible(), address
+        tab.page.emulate_media(media="screen")
+        tab.page.locator("html[data-theme=dark]").wait_for(state="attached")
