@@ -72,11 +72,6 @@ def addresses(site: Path, pages: list[Path], server: str) -> list[str]:
     return [server + page.relative_to(site).as_posix() for page in pages]
 
 
-@pytest.fixture(scope="module")
-def axe() -> Any:
-    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-
-
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_pages_work_with_the_network_out_of_reach(
     tab: Tab, pages: list[Path], addresses: list[str], origin: str
