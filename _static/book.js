@@ -13,3 +13,11 @@ window.addEventListener("load", async () => {
   reachWideBoxes();
   window.addEventListener("resize", reachWideBoxes);
 });
+
+// Paper is white: print in light colours whatever the screen shows.
+const { dataset } = document.documentElement;
+let screenTheme = dataset.theme;
+window.matchMedia("print").addEventListener("change", ({ matches: printing }) => {
+  if (printing) screenTheme = dataset.theme;
+  dataset.theme = printing ? "light" : screenTheme;
+});

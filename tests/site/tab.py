@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PHONE = {"width": 390, "height": 844}
+TABLET = {"width": 768, "height": 1024}
 DESKTOP = {"width": 1280, "height": 900}
 
 

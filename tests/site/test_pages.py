@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tab import DESKTOP, PHONE, Tab
+from tab import DESKTOP, PHONE, TABLET, Tab
 
 #: Opens what is folded away, so that it is checked, too.
 UNFOLD = """() => {
@@ -15,7 +15,7 @@ UNFOLD = """() => {
 }"""
 
 #: Formulas that MathJax has not set, and TeX left in the text.
-FORMULAS = r"""() => {
+UNSET_FORMULAS = r"""() => {
   const unset = [...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container'));
   const failed = [...document.querySelectorAll('mjx-merror, [data-mjx-error]')];
   const raw = [];
@@ -27,6 +27,8 @@ FORMULAS = r"""() => {
   }
   return [...unset, ...failed].map(element => element.textContent).concat(raw);
 }"""
+
+FAILED_FONTS = "() => [...document.fonts].filter(font => font.status === 'error').map(font => font.family)"
 
 SEARCH_BOXES = """() => [...document.querySelectorAll('input[type=search], input[name=q], button.search-button-field')]
   .filter(box => box.checkVisibility({ visibilityProperty: true })).length"""
@@ -40,7 +42,8 @@ OVERFLOWING = """() => {
     return false;
   };
   const wide = [...document.querySelectorAll('main *')].filter(element =>
-    !element.closest('.bd-sidebar-secondary') && element.checkVisibility() && element.getBoundingClientRect().right > width + 1
+    !element.closest('.bd-sidebar-secondary') && element.checkVisibility()
+    && element.getBoundingClientRect().right > width + 1
     && getComputedStyle(element).position !== 'fixed' && !boxed(element));
   if (document.documentElement.scrollWidth > width) wide.push(document.documentElement);
   return wide.map(element => element.outerHTML.slice(0, 120));
@@ -69,42 +72,26 @@ def addresses(site: Path, pages: list[Path], server: str) -> list[str]:
     return [server + page.relative_to(site).as_posix() for page in pages]
 
 
-@pytest.fixture(scope="module")
-def axe() -> Any:
-    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-
-
 @pytest.mark.parametrize("origin", ["http", "file"])
 def test_pages_work_with_the_network_out_of_reach(
     tab: Tab, pages: list[Path], addresses: list[str], origin: str
 ) -> None:
+    num_formulas = 0
     for address in addresses if origin == "http" else [page.as_uri() for page in pages]:
         tab.open(address)
-        assert tab.page.evaluate(FORMULAS) == [], address
+        assert tab.page.evaluate(UNSET_FORMULAS) == [], address
+        assert tab.page.evaluate(FAILED_FONTS) == [], address
+        num_formulas += tab.page.locator("mjx-container").count()
         tab.page.wait_for_load_state("networkidle")
         assert tab.outside == [], address
         assert tab.errors == [], address
-
-
-def test_formulas_are_set_in_the_fonts_of_the_site(tab: Tab, addresses: list[str]) -> None:
-    num_formulas = 0
-    for address in addresses:
-        tab.open(address)
-        num_formulas += tab.page.locator("mjx-container").count()
-        failed = tab.page.evaluate(
-            "() => [...document.fonts].filter(font => font.status === 'error').map(f => f.family)"
-        )
-        assert failed == [], address
     assert num_formulas > 0
 
 
 def test_one_search_box(tab: Tab, addresses: list[str]) -> None:
-    assert {address: count for address in addresses if (count := _search_boxes(tab, address)) != 1} == {}
-
-
-def _search_boxes(tab: Tab, address: str) -> int:
-    tab.open(address)
-    return int(tab.page.evaluate(SEARCH_BOXES))
+    for address in addresses:
+        tab.open(address)
+        assert tab.page.evaluate(SEARCH_BOXES) == 1, address
 
 
 def test_search_finds_a_page(tab: Tab, server: str) -> None:
@@ -112,13 +99,13 @@ def test_search_finds_a_page(tab: Tab, server: str) -> None:
     tab.page.locator("#search-results li a").first.wait_for()
 
 
-@pytest.mark.parametrize("width", [PHONE["width"], 768, DESKTOP["width"]])
-def test_no_page_scrolls_sideways(tab: Tab, addresses: list[str], width: int) -> None:
-    tab.page.set_viewport_size({"width": width, "height": 844})
+def test_no_page_scrolls_sideways(tab: Tab, addresses: list[str]) -> None:
     for address in addresses:
         tab.open(address)
         tab.page.evaluate(UNFOLD)
-        assert tab.page.evaluate(OVERFLOWING) == [], address
+        for size in (PHONE, TABLET, DESKTOP):
+            tab.page.set_viewport_size(size)
+            assert tab.page.evaluate(OVERFLOWING) == [], (address, size)
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)])
@@ -162,11 +149,15 @@ def test_skip_link_comes_first_and_is_seen(tab: Tab, addresses: list[str]) -> No
         tab.page.wait_for_function("() => document.activeElement.getBoundingClientRect().top >= 0")
 
 
-def test_print_shows_solutions_and_no_sidebars(tab: Tab, addresses: list[str]) -> None:
-    tab.page.emulate_media(media="print")
+def test_print_is_light_with_solutions_open_and_no_sidebars(tab: Tab, addresses: list[str]) -> None:
     for address in addresses:
+        tab.page.emulate_media(media="screen", color_scheme="dark")
         tab.open(address)
+        tab.page.emulate_media(media="print")
+        tab.page.locator("html[data-theme=light]").wait_for(state="attached")
         for away in tab.page.locator(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article").all():
             assert not away.is_visible(), address
         for solution in tab.page.locator(".admonition.toggle > :not(.admonition-title, button)").all():
             assert solution.is_visible(), address
+        tab.page.emulate_media(media="screen")
+        tab.page.locator("html[data-theme=dark]").wait_for(state="attached")
