@@ -14,6 +14,8 @@ from matplotlib import pyplot as plt
 
 import d2l_utils as d2l
 
+pytest_plugins = ["built_book"]
+
 # The same examples on every run, and no limit of time for one of them: the first call of an optimizer takes seconds.
 settings.register_profile("book", deadline=None, derandomize=True)
 settings.load_profile("book")

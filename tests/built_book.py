@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 from tab import DESKTOP, Tab
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 _JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no `python -m jupyter_book`
 
