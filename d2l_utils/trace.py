@@ -242,12 +242,13 @@ def _cycle(count: int) -> list[dict[str, Any]]:
 
 
 def _as_path(points: Sequence[Point]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    path = np.asarray(points, dtype=float)
+    path = np.array(points, dtype=float)
     if path.ndim != 2 or path.shape[0] < 1 or path.shape[1] != 2:
         raise ValueError(f"a path must be a sequence of points (x1, x2), got an array of shape {path.shape}")
     if not np.isfinite(path).all():
         raise ValueError("a path must hold finite points; train_2d leaves out the others")
-    return np.clip(path, -_LARGEST_DRAWN, _LARGEST_DRAWN)
+    np.clip(path, -_LARGEST_DRAWN, _LARGEST_DRAWN, out=path)
+    return path
 
 
 def _window(points: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
