@@ -22,6 +22,8 @@ Gradient = Callable[[float, float], Sequence[float]]
 
 #: d2l's trainers carry two state scalars; used only where a signature does not tell (``*args``).
 _DEFAULT_NUM_STATES = 2
+#: Matplotlib's own arithmetic overflows on points much larger than this, and a diverging run ends with such a point.
+_LARGEST_DRAWN = 1e300
 
 
 def follow(step: Callable[..., Sequence[float]], point: Sequence[float], num_states: int, steps: int) -> list[Any]:
@@ -240,18 +242,18 @@ def _cycle(count: int) -> list[dict[str, Any]]:
 
 
 def _as_path(points: Sequence[Point]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    path = np.asarray(points, dtype=float)
+    path = np.array(points, dtype=float)
     if path.ndim != 2 or path.shape[0] < 1 or path.shape[1] != 2:
         raise ValueError(f"a path must be a sequence of points (x1, x2), got an array of shape {path.shape}")
     if not np.isfinite(path).all():
         raise ValueError("a path must hold finite points; train_2d leaves out the others")
+    np.clip(path, -_LARGEST_DRAWN, _LARGEST_DRAWN, out=path)
     return path
 
 
 def _window(points: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    # Margins keep markers off the frame; overflow of a huge path is impossible, as half the range is used.
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.05 * (high / 2 - low / 2) * 2
+    margin = 0.05 * (high - low)  # keeps markers off the frame
     return np.minimum(low - margin, (-5.5, -3.0)), np.maximum(high + margin, (1.0, 1.0))
 
 

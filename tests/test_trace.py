@@ -311,6 +311,12 @@ def test_overflow_error_ends_the_run(capsys):
     assert capsys.readouterr().out.startswith("diverged at step 3; ")
 
 
+def test_divergence_at_the_last_step_is_reported(capsys):
+    points = d2l.train_2d(lambda x1, x2, t: (math.inf if t == 2 else x1, x2, t + 1), 3)
+    assert points == 3 * [START]
+    assert capsys.readouterr().out.startswith("diverged at step 3; ")
+
+
 def test_divergence_at_the_first_step_leaves_the_start(capsys):
     assert d2l.train_2d(lambda x1, x2: (math.inf, x2)) == [START]  # noqa: ARG005
     assert capsys.readouterr().out.startswith("diverged at step 1; last finite point (step 0)")
@@ -423,10 +429,14 @@ def test_huge_points_are_drawn_without_a_warning(size, recwarn):
     assert [str(w.message) for w in recwarn] == []
 
 
-def test_path_to_the_edge_of_floats_is_drawn():
-    points = d2l.train_2d(gd_2d, 1000, f_2d_grad, eta=1e3)
+def test_path_to_the_edge_of_floats_is_drawn(recwarn):
+    points = d2l.train_2d(lambda x1, x2: (x1, -1.1 * x2), 10_000)  # a run that ends just below 1.8e308
+    assert abs(points[-1][1]) > 1.5e308
     ax = d2l.show_trace_2d(f_2d, points)
+    ax.figure.canvas.draw()
     assert np.isfinite([ax.get_xlim(), ax.get_ylim()]).all()
+    assert ax.get_ylim()[0] < -1e300 < 1e300 < ax.get_ylim()[1]
+    assert [str(w.message) for w in recwarn] == []
 
 
 def test_several_paths_get_a_legend_and_different_styles():
