@@ -3,14 +3,14 @@
     python benchmarks/bench_train.py [ROUNDS]
 
 All three train for two epochs on batches of 10 and record as many losses; the bare loop does the same arithmetic. They
-take turns, so that a busy machine slows all of them alike, and the best of the rounds counts.
+take turns, and the median over the rounds of each round's ratio counts, in processor time: other programs on the
+machine and its changing clock then hardly matter.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -55,7 +55,8 @@ def bare(features: Tensor, labels: Tensor) -> list[float]:
     evaluate()
     for _ in range(NUM_EPOCHS):
         order = torch.randperm(len(features), generator=generator)
-        batches = zip(features[order].split(BATCH_SIZE), labels[order].split(BATCH_SIZE), strict=True)
+        X_all, y_all = features.index_select(0, order), labels.index_select(0, order)
+        batches = zip(X_all.split(BATCH_SIZE), y_all.split(BATCH_SIZE), strict=True)
         for i, (X, y) in enumerate(batches, start=1):
             (F.mse_loss(d2l.linreg(X, w, b), y) * 0.5).backward()
             rmsprop((w, b), states, HYPERPARAMS)
@@ -96,32 +97,31 @@ def data_loader(features: Tensor, labels: Tensor) -> list[float]:
     return losses
 
 
-def best_seconds(loops: list[Callable[[Tensor, Tensor], list[float]]], rounds: int) -> list[float]:
-    """Return the shortest wall-clock time of each loop over `rounds` rounds in which they take turns."""
+def measure(rounds: int) -> tuple[Tensor, float, float]:
+    """Let the three loops take turns.
+
+    Returns the median seconds of `book`, `bare` and `data_loader`, and the median ratios of book to bare and of
+    data_loader to book.
+    """
     features, labels = d2l.get_data_ch7()
-    best = [float("inf")] * len(loops)
+    seconds = torch.zeros(rounds + 1, 3)
     for i in range(rounds + 1):
-        for j, loop in enumerate(loops):
-            begin = time.perf_counter()
+        for j, loop in enumerate((book, bare, data_loader)):
+            begin = time.process_time()
             loop(features, labels)
-            if i > 0:  # the first round warms up
-                best[j] = min(best[j], time.perf_counter() - begin)
-    return best
-
-
-def ratios(rounds: int = 20) -> tuple[float, float]:
-    """Return time of the book's loop over the bare one, and of the DataLoader's loop over the book's."""
-    ours, bare_time, loader_time = best_seconds([book, bare, data_loader], rounds)
-    return ours / bare_time, loader_time / ours
+            seconds[i, j] = time.process_time() - begin
+    ours, bare_loop, loader = seconds[1:].T  # the first round warms up
+    return seconds[1:].median(dim=0).values, (ours / bare_loop).median().item(), (loader / ours).median().item()
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    ours, bare_time, loader_time = best_seconds([book, bare, data_loader], rounds)
-    print(f"train_ch7, {NUM_EPOCHS} epochs in batches of {BATCH_SIZE}, best of {rounds} rounds:")
-    print(f"  train_ch7   {1e3 * ours:7.2f} ms")
-    print(f"  bare loop   {1e3 * bare_time:7.2f} ms   train_ch7 takes {ours / bare_time:.3f} times as long (<= 1.15)")
-    print(f"  DataLoader  {1e3 * loader_time:7.2f} ms   train_ch7 is {loader_time / ours:.2f} times as fast (>= 1.5)")
+    seconds, over_bare, faster_than_loader = measure(rounds)
+    ours, bare_loop, loader = (1e3 * seconds).tolist()
+    print(f"train_ch7, {NUM_EPOCHS} epochs in batches of {BATCH_SIZE}, median of {rounds} rounds:")
+    print(f"  train_ch7   {ours:7.2f} ms")
+    print(f"  bare loop   {bare_loop:7.2f} ms   train_ch7 takes {over_bare:.3f} times as long (<= 1.15)")
+    print(f"  DataLoader  {loader:7.2f} ms   train_ch7 is {faster_than_loader:.2f} times as fast (>= 1.5)")
 
 
 if __name__ == "__main__":

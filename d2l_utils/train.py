@@ -262,8 +262,10 @@ def _batches(
     """Yield the batches of every epoch in a fresh random order; the last of an epoch may be smaller."""
     for _ in range(num_epochs):
         order = torch.randperm(len(features), generator=generator)
-        # One gather an epoch, then views: this is what makes the loop cheaper than a DataLoader.
-        yield from zip(torch.split(features[order], batch_size), torch.split(labels[order], batch_size), strict=True)
+        # One gather an epoch, then views: this is what makes the loop cheaper than a DataLoader. `index_select` and not
+        # `features[order]`, which wakes a second thread and, on a busy machine, waits 10 ms for it.
+        X, y = features.index_select(0, order), labels.index_select(0, order)
+        yield from zip(torch.split(X, batch_size), torch.split(y, batch_size), strict=True)
 
 
 def _report(record: Record) -> Record:
