@@ -31,8 +31,9 @@ def test_scratch_cells_only_define_functions(chapter: Chapter) -> None:
 
 
 def test_every_figure_has_an_alternative_text(chapter: Chapter) -> None:
-    for source, executed in zip(chapter.source.cells, chapter.executed.cells, strict=True):
-        if any("image" in kind for output in executed.get("outputs", []) for kind in output.get("data", {})):
+    executed_cells = [cell for cell in chapter.executed.cells if cell.cell_type == "code"]
+    for source, executed in zip(chapter.code_cells, executed_cells, strict=True):
+        if any("image" in kind for output in executed.outputs for kind in output.get("data", {})):
             alt = source.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt.split()) >= 8, f"cell {source.id} draws a figure without describing it"
 
