@@ -1,17 +1,16 @@
 // Formulas and outputs wider than the page scroll in a box of their own; let the keyboard reach those that do.
-const BOXES = "mjx-container[display], .cell_output pre, .cell_output .text_html, .pst-scrollable-table-container";
+const BOXES = "pre, mjx-container[display], .cell_output .text_html, .pst-scrollable-table-container";
 
-function reachWideBoxes() {
-  for (const box of document.querySelectorAll(BOXES)) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
+function reachIfWide(box) {
+  if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
 }
 
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  reachWideBoxes();
-  window.addEventListener("resize", reachWideBoxes);
+  // Told of every change of size, also when a folded solution opens.
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => reachIfWide(target)));
+  document.querySelectorAll(BOXES).forEach((box) => sizes.observe(box));
 });
 
 // Paper is white: print in light colours whatever the screen shows.

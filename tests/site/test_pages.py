@@ -12,6 +12,7 @@ from tab import DESKTOP, PHONE, TABLET, Tab
 UNFOLD = """() => {
   document.querySelectorAll('details').forEach(details => { details.open = true; });
   document.querySelectorAll('button.toggle-button-hidden').forEach(button => button.click());
+  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
 
 #: Formulas that MathJax has not set, and TeX left in the text.
