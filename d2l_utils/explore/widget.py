@@ -1,0 +1,89 @@
+"""The widget of a live kernel, which also carries the static figure for pages without one."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import anywidget
+import traitlets
+
+from d2l_utils.explore.compute import Figure
+from d2l_utils.explore.figure import to_html
+
+_HERE = Path(__file__).parent
+#: Edited code that runs for longer than so many seconds is stopped.
+TIME_LIMIT = 2.0
+
+
+class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
+    """An interactive figure; made by :func:`d2l_utils.explore_2d` and :func:`d2l_utils.explore_schedule`.
+
+    Attributes
+    ----------
+    spec : dict
+        What the figure is; constant.
+    state : dict
+        What the reader has set; written by the front end.
+    result : dict
+        What Python has computed for it.
+    """
+
+    _esm = _HERE / "explorer.js"
+    _css = _HERE / "explorer.css"
+    spec = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    result = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, spec: dict[str, Any], functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._figure = Figure(spec, dict(functions))
+        first = self._figure.answer(spec["state"])
+        self._html = to_html(spec, first)
+        super().__init__(spec=spec, state=spec["state"], result=plain(first))
+        self.observe(self._update, "state")
+
+    def _update(self, change: Mapping[str, Any]) -> None:
+        state = change["new"]
+        if state.get("sources"):
+            with time_limit(TIME_LIMIT):
+                result = self._figure.answer(state)
+        else:
+            result = self._figure.answer(state)
+        self.result = plain(result)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return {**data, "text/html": self._html}, metadata
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` as JSON knows it: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise a TimeoutError in Python code that runs for longer, as an endless loop does."""
+    end = time.monotonic() + seconds
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if time.monotonic() > end:
+            raise TimeoutError(f"stopped: the code ran for more than {seconds:g} seconds")
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
