@@ -4,8 +4,8 @@ An objective is a function of its shape that returns the pair ``f, f_grad``::
 
     f, f_grad = d2l.objectives.quadratic(condition=20, angle=30)
 
-``f(x1, x2)`` is a number, ``f_grad(x1, x2)`` the pair of partial derivatives. All is plain Python and ``math``: the same
-source runs in the reader's browser.
+``f(x1, x2)`` is a number, ``f_grad(x1, x2)`` the pair of partial derivatives. All is plain Python and ``math``: the
+same source runs in the reader's browser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def quadratic(*, condition: float = 20.0, angle: float = 0.0) -> Pair:
-    """The book's bowl, f = 2 (u² / condition + v²), where (u, v) is (x1, x2) turned by ``angle``.
+    """Return the book's bowl, f = 2 (u² / condition + v²), where (u, v) is (x1, x2) turned by ``angle``.
 
     The defaults give f = 0.1 x1² + 2 x2². The minimum is f(0, 0) = 0.
 
@@ -45,12 +45,12 @@ def quadratic(*, condition: float = 20.0, angle: float = 0.0) -> Pair:
 
 
 def rotated(*, condition: float = 20.0) -> Pair:
-    """:func:`quadratic` turned by 45°, so that no coordinate is an axis of the bowl."""
+    """Return :func:`quadratic` turned by 45°, so that no coordinate is an axis of the bowl."""
     return quadratic(condition=condition, angle=45.0)
 
 
 def rosenbrock() -> Pair:
-    """Rosenbrock's valley, f = (1 - x1)² + 100 (x2 - x1²)²; the minimum is f(1, 1) = 0.
+    """Return Rosenbrock's valley, f = (1 - x1)² + 100 (x2 - x1²)²; the minimum is f(1, 1) = 0.
 
     References
     ----------
@@ -68,9 +68,9 @@ def rosenbrock() -> Pair:
 
 
 def beale() -> Pair:
-    """Beale's function, flat with steep corners: the sum of (c - x1 + x1 x2ᵏ)² over c = 1.5, 2.25, 2.625 and k = 1, 2, 3.
+    """Return Beale's function, flat with steep corners.
 
-    The minimum is f(3, 0.5) = 0.
+    f is the sum of (c - x1 + x1 x2ᵏ)² over (c, k) = (1.5, 1), (2.25, 2), (2.625, 3). The minimum is f(3, 0.5) = 0.
 
     References
     ----------
@@ -100,7 +100,7 @@ def beale() -> Pair:
 
 
 def saddle() -> Pair:
-    """The saddle f = x1² - x2²: no minimum, and a stationary point (0, 0) that is easy to stick to."""
+    """Return the saddle f = x1² - x2², which has no minimum but a stationary point (0, 0) that is easy to stick to."""
 
     def f(x1: float, x2: float) -> float:
         return x1 * x1 - x2 * x2
@@ -112,7 +112,9 @@ def saddle() -> Pair:
 
 
 def himmelblau() -> Pair:
-    """Himmelblau's function, f = (x1² + x2 - 11)² + (x1 + x2² - 7)², with four minima of height 0, one at (3, 2).
+    """Return Himmelblau's function, f = (x1² + x2 - 11)² + (x1 + x2² - 7)².
+
+    There are four minima of height 0, one of them at (3, 2).
 
     References
     ----------

@@ -32,8 +32,8 @@ def explore_2d(
     ----------
     *trainers : callable
         Up to seven rules ``trainer(x1, x2, *state[, f_grad], **hyperparams) -> (x1, x2, *state)``, as for
-        :func:`~d2l_utils.train_2d`; a gradient must be called ``f_grad``. They may use ``math``, numbers and functions from
-        around them. A rule that works out its gradient itself is shown on its one objective.
+        :func:`~d2l_utils.train_2d`; a gradient must be called ``f_grad``. They may use ``math``, numbers and functions
+        from around them. A rule that works out its gradient itself is shown on its one objective.
     f, f_grad : callable, optional
         An objective of your own, first in the menu.
     start : pair of float
@@ -43,7 +43,8 @@ def explore_2d(
     objective : str
         The objective to begin with: a key of ``d2l_utils.objectives.OBJECTIVES``.
     goal : mapping, optional
-        What the first rule is to reach, ``dict(below=1e-6, within=20)`` or ``dict(diverge=True)``, and ``text`` to say it otherwise.
+        What the first rule is to reach, ``dict(below=1e-6, within=20)`` or ``dict(diverge=True)``, and ``text`` to say
+        it otherwise.
     title, labels, predict, seen : str, sequence of str, str, str, optional
         Heading, names of the rules, a question to answer beforehand and what there is to see.
     values : mapping, optional
@@ -60,7 +61,8 @@ def explore_2d(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what the above says, or a rule cannot run in the page; the message has the line and the reason.
+        If an argument is not what the above says, or a rule cannot run in the page; the message has the line and the
+        reason.
 
     Examples
     --------
@@ -104,8 +106,8 @@ def explore_schedule(
     Parameters
     ----------
     *schedules : callable
-        Functions ``schedule(t, **hyperparams) -> rate``, or classes whose ``__init__`` takes the hyperparameters and whose
-        instances are called with t = 0, 1, … in turn.
+        Functions ``schedule(t, **hyperparams) -> rate``, or classes whose ``__init__`` takes the hyperparameters and
+        whose instances are called with t = 0, 1, … in turn.
     steps : int
         Number of steps to begin with, at least 1.
     title, labels, predict, seen, values, **sliders

@@ -1,7 +1,7 @@
 """What an interactive figure computes: from the state of its controls to everything that is drawn.
 
-The same source runs in CPython, in a live kernel and when the book is built, and in MicroPython, in the page. So it keeps
-to their common subset, and reads the signature of edited code from its text: MicroPython has no ``inspect``.
+The same source runs in CPython, in a live kernel and when the book is built, and in MicroPython, in the page. So it
+keeps to their common subset, and reads the signature of edited code from its text: MicroPython has no ``inspect``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
-
 
 #: Points of the grid on which the contour lines are found.
 _COLUMNS, _ROWS = 53, 41
@@ -59,7 +58,7 @@ class Figure:
         else:
             result["error"] = None
         result["seq"] = state["seq"]
-        return result  # type: ignore[no-any-return]
+        return result
 
     def rules(self, state: dict[str, Any]) -> list[tuple[dict[str, Any], Any]]:
         """Return each rule of the figure as it now stands, with its function."""
@@ -153,19 +152,18 @@ def signature(source: str, name: str, known: Any = ()) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``hyperparams``: names of the parameters that are known, keyword-only or have a default; ``defaults``: the defaults that
-        are plain numbers; ``gradient``: whether there is an ``f_grad``; ``positional``: the names of all others;
+        ``hyperparams``: names of the parameters that are known, keyword-only or have a default; ``defaults``: the
+        defaults that are plain numbers; ``gradient``: whether there is an ``f_grad``; ``positional``: all other names;
         ``states``: how many of these come after the first two.
     """
-    lines = [line.strip() for line in source.split("\n")]
-    head = "def " + name
-    if any([line.startswith("class " + name) for line in lines]):
-        head = "def __init__"
+    head = "def __init__" if ("\n" + source).find("\nclass " + name) >= 0 else "def " + name
     at = source.find(head)
     begin = source.find("(", at) + 1
     if at < 0 or begin == 0:
         raise ValueError("the code must define a function called " + name)
-    positional, hyperparams, defaults = [], [], {}
+    positional: list[str] = []
+    hyperparams: list[str] = []
+    defaults: dict[str, float] = {}
     keyword_only = gradient = False
     for text in _split(source, begin):
         parameter, _, default = text.partition("=")
@@ -179,8 +177,8 @@ def signature(source: str, name: str, known: Any = ()) -> dict[str, Any]:
                 hyperparams.append(parameter)
                 try:
                     defaults[parameter] = float(default)
-                except ValueError:
-                    pass
+                except ValueError:  # no plain number
+                    continue
             else:
                 positional.append(parameter)
     return {
@@ -281,13 +279,14 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
         run["name"] = rule["name"]
         runs.append(run)
         if not fixed:
-            _widen(window, entry["window"], points[: run["diverged_at"] + 1] if run["diverged_at"] else points)
+            # Of a run that diverges the picture shows where it goes, not how far it gets.
+            _widen(window, entry["window"], points[: run["diverged_at"] + 3] if run["diverged_at"] else points)
         for slider in new_sliders(rule, known):
             known.append(slider["name"])
             added.append(slider)
     figure.current = ""
     labels = [rule["label"] for rule in figure.spec["rules"]]
-    result = {
+    result: dict[str, Any] = {
         "rules": runs,
         "window": window,
         "axes": _axes(runs),
@@ -315,8 +314,7 @@ def _measure(
     rates2: list[float] = []
     reached_at = None
     last1 = last2 = g1 = g2 = 0.0
-    k = 0
-    for x1, x2 in points:
+    for k, (x1, x2) in enumerate(points):
         path.append(x1)
         path.append(x2)
         try:
@@ -338,8 +336,7 @@ def _measure(
             g1, g2 = f_grad(x1, x2)
         except OverflowError:
             g1 = g2 = math.nan
-        k += 1
-    run = {"path": path, "f": heights, "rate1": rates1, "rate2": rates2}
+    run: dict[str, Any] = {"path": path, "f": heights, "rate1": rates1, "rate2": rates2}
     run.update({"diverged_at": diverged_at, "reached_at": reached_at if diverged_at is None else None})
     if diverged_at is not None:
         run["summary"] = "diverged at step " + str(diverged_at)
@@ -351,7 +348,7 @@ def _measure(
 
 
 def _widen(window: list[float], base: list[float], points: list[tuple[float, float]]) -> None:
-    """Let ``window`` hold ``points``. A side moves by 1, 2 or 5 times a power of ten of its length, so that it moves seldom."""
+    """Let ``window`` hold ``points``; a side moves seldom, by 1, 2 or 5 times a power of ten of its length."""
     for i in (0, 1):
         size = base[2 * i + 1] - base[2 * i]
         low = base[2 * i] - min([point[i] for point in points])
@@ -407,7 +404,7 @@ def _axes(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _decades(values: list[float], most: int) -> list[float]:
-    """Return the exponents of ten that enclose positive values: at most ``most`` decades, down from the largest value."""
+    """Return the exponents of ten that enclose positive values, at most ``most`` apart (the largest value is kept)."""
     high = math.ceil(math.log10(max(values)) - 1e-9) if values else 1
     low = math.floor(math.log10(min(values)) + 1e-9) if values else -1
     return [float(max(min(low, high - 1), high - most)), float(high)]
@@ -416,7 +413,7 @@ def _decades(values: list[float], most: int) -> list[float]:
 def _sentence(labels: list[str], runs: list[dict[str, Any]]) -> str:
     if len(runs) == 1:
         return str(runs[0]["summary"])
-    return "; ".join([label + ": " + run["summary"] for label, run in zip(labels, runs)])  # noqa: B905 - no `strict` in MicroPython
+    return "; ".join([labels[i] + ": " + runs[i]["summary"] for i in range(len(runs))])
 
 
 def _judge(goal: dict[str, Any], run: dict[str, Any], steps: int) -> dict[str, Any] | None:
@@ -471,15 +468,17 @@ FIGURES: dict[str, Figure] = {}
 def reply(text: str) -> tuple[str, Any]:
     """Answer a request of the page: JSON in; JSON out, and beside it one array of doubles.
 
-    The request is ``{"figure": id, "spec": {…}}`` to open a figure and ``{"figure": id, "state": {…}}`` to compute it. In the
-    answer a list of many numbers is ``[offset, length]``, its place in the array.
+    The request is ``{"figure": id, "spec": {…}}`` to open a figure and ``{"figure": id, "state": {…}}`` to compute it.
+    In the answer a list of many numbers is ``[offset, length]``, its place in the array.
     """
     request = json.loads(text)
     if "spec" in request:
         FIGURES[request["figure"]] = Figure(request["spec"])
     result = FIGURES[request["figure"]].answer(request["state"]) if "state" in request else {"error": None}
     numbers: list[float] = []
-    for part in result.get("rules", []) + [result.get("contours") or {}]:
+    parts = list(result.get("rules") or [])
+    parts.append(result.get("contours") or {})
+    for part in parts:
         for key in _KEYS_OF_NUMBERS:
             if key in part:
                 part[key], values = [len(numbers), len(part[key])], part[key]

@@ -1,7 +1,7 @@
 """What the website adds to the figures: the front end as classic scripts, and the packed runtime.
 
-Module scripts, workers and ``fetch`` do not work from file://, so everything is a classic script: the front end is imported
-from its text, and MicroPython comes compressed in base64.
+Module scripts, workers and ``fetch`` do not work from file://, so everything is a classic script: the front end is
+imported from its text, and MicroPython comes compressed in base64.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def runtime_file(name: str) -> bytes:
     checksum = hashlib.sha256(content).hexdigest()
     if checksum != RUNTIME_SHA256[name]:
         raise ValueError(
-            f"{folder / name} has sha256 {checksum}, not {RUNTIME_SHA256[name]}: run `pip install --no-deps {RUNTIME_PACKAGE}`"
+            f"{folder / name} has sha256 {checksum}, not {RUNTIME_SHA256[name]}: "
+            f"run `pip install --no-deps {RUNTIME_PACKAGE}`"
         )
     return content
 
@@ -77,7 +78,10 @@ def page_script() -> str:
     if front_end.count("export default ") != 1:
         raise ValueError("explorer.js must have exactly one export, the default one")
     front_end = front_end.replace("export default ", "const explorer = ")
-    return "(() => {\n" + front_end + (_HERE / "page.js").read_text("utf-8") + "})();\n"
+    # The runtime is asked for by its checksum, so that no browser takes an old one from its cache.
+    version = hashlib.sha256(runtime_script().encode()).hexdigest()[:8]
+    name = f"const RUNTIME_FILE = {json.dumps(f'{RUNTIME_SCRIPT}?v={version}')};\n"
+    return "(() => {\n" + name + front_end + (_HERE / "page.js").read_text("utf-8") + "})();\n"
 
 
 def runtime_script() -> str:

@@ -1,13 +1,12 @@
 """From trainers and sliders to the description of an interactive figure, which is plain JSON.
 
-The source of every function is taken along with the numbers and functions it uses, because the page runs it again. What the
-page's MicroPython cannot run is an error here, with the line and the reason.
+The source of every function is taken along with the numbers and functions it uses, because the page runs it again.
+What the page's MicroPython cannot run is an error here, with the line and the reason.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
 import math
 import textwrap
@@ -24,16 +23,13 @@ from d2l_utils.plot import DASHES, MARKERS, PALETTE
 
 #: What a rule may import.
 MODULES = ("math",)
-#: What `math` of MicroPython has.
-_MATH = frozenset(
-    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees e erf erfc exp expm1 fabs factorial floor fmod "
-    "frexp gamma inf isclose isfinite isinf isnan ldexp lgamma log log10 log2 modf nan pi pow radians sin sinh sqrt tan tanh "
-    "tau trunc".split()
+#: What `math` of MicroPython does not have.
+_NO_MATH = (
+    *("cbrt", "comb", "dist", "exp2", "fma", "fsum", "gcd", "hypot", "isqrt", "lcm", "log1p", "nextafter", "perm"),
+    *("prod", "remainder", "sumprod", "ulp"),
 )
-#: Built-in names of CPython that MicroPython, or a worker, does not have.
-_NO_BUILTINS = frozenset(
-    "aiter anext ascii breakpoint copyright credits exit format input license memoryview open quit vars __import__".split()
-)
+#: Built-in names that MicroPython, or a worker, does not have.
+_NO_BUILTINS = ("ascii", "breakpoint", "format", "help", "input", "memoryview", "open", "vars", "__import__")
 
 #: name: (label, lowest, highest, step or None, logarithmic, value to start with)
 KNOWN: dict[str, tuple[str, float, float, float | None, bool, float]] = {
@@ -43,8 +39,8 @@ KNOWN: dict[str, tuple[str, float, float, float | None, bool, float]] = {
     "eps": ("ε", 1e-10, 1.0, None, True, 1e-6),
     "gamma": ("memory γ", 0.0, 0.999, 0.001, False, 0.9),
     "beta": ("momentum β", 0.0, 0.999, 0.001, False, 0.9),
-    "beta1": ("memory of the gradient β₁", 0.0, 0.999, 0.001, False, 0.9),
-    "beta2": ("memory of its square β₂", 0.0, 0.999, 0.001, False, 0.999),
+    "beta1": ("memory β₁", 0.0, 0.999, 0.001, False, 0.9),
+    "beta2": ("memory β₂", 0.0, 0.999, 0.001, False, 0.999),
     "rho": ("memory ρ", 0.0, 0.999, 0.001, False, 0.9),
     "alpha": ("memory α", 0.0, 0.999, 0.001, False, 0.99),
     "momentum": ("momentum", 0.0, 0.999, 0.001, False, 0.9),
@@ -240,8 +236,6 @@ def _surroundings(function: Any) -> Iterator[tuple[str, Any]]:
                 yield name, closure[name].cell_contents
             elif name in member.__globals__ and member.__globals__[name] is not function:
                 yield name, member.__globals__[name]
-            elif name in _NO_BUILTINS and hasattr(builtins, name):
-                raise ValueError(f"{function.__name__} uses {name}, which the page does not have")
     if isinstance(function, type):
         for base in function.__bases__:
             if base is not object:
@@ -289,9 +283,11 @@ def _not_in_subset(node: ast.AST) -> str | None:
             if module not in MODULES:
                 return f"import from {module}"
             for alias in names:
-                if alias.name not in _MATH:
+                if alias.name in _NO_MATH:
                     return f"math.{alias.name}"
-        case ast.Attribute(value=ast.Name(id="math"), attr=attribute) if attribute not in _MATH:
+        case ast.Name(id=name) if name in _NO_BUILTINS:
+            return f"the built-in {name}"
+        case ast.Attribute(value=ast.Name(id="math"), attr=attribute) if attribute in _NO_MATH:
             return f"math.{attribute}"
         case _ if type(node).__name__ in ("TryStar", "TypeAlias", "TemplateStr"):
             return type(node).__name__
@@ -310,7 +306,7 @@ def _rules(
     if labels is not None and len(labels) != len(functions):
         raise ValueError(f"labels must have one entry for each {what}, {len(functions)}, got {len(labels)}")
     prelude = Prelude()
-    rules = []
+    rules: list[dict[str, Any]] = []
     for i, function in enumerate(functions):
         if not isinstance(function, FunctionType | type):
             raise TypeError(f"{what} must be a function, got {function!r}")
@@ -325,12 +321,17 @@ def _rules(
                 "source": source,
                 "factory": isinstance(function, type),
                 "color": PALETTE[i] if PALETTE[i] != "#000000" else "currentColor",
-                "dash": "" if isinstance(DASHES[i], str) else " ".join(number(1.5 * part) for part in DASHES[i][1]),
+                "dash": _dash(DASHES[i]),
                 "marker": _MARKER_PATHS[MARKERS[i]],
             }
             | signature(source, name, {*KNOWN, *sliders})
         )
     return rules, prelude
+
+
+def _dash(style: Any) -> str:
+    """Return matplotlib's dash pattern, in line widths, as that of an SVG line."""
+    return "" if isinstance(style, str) else " ".join(number(1.5 * part) for part in style[1])
 
 
 def _label(name: str) -> str:
@@ -379,7 +380,7 @@ def _goal(goal: Mapping[str, Any] | None, steps: int) -> dict[str, Any] | None:
     if goal.get("diverge"):
         return {"diverge": True, "text": str(goal.get("text", "make it diverge"))}
     below = goal.get("below", 1e-6)
-    if not isinstance(below, Real) or not below > 0:
+    if not _is_number(below) or not below > 0:
         raise ValueError(f"goal['below'] must be above 0, got {below!r}")
     within = require_positive_int("goal['within']", goal.get("within", steps))
     text = str(goal.get("text", f"f < {number(float(below))} in {within} steps"))
@@ -424,7 +425,7 @@ def _steps_slider(steps: int) -> dict[str, Any]:
 
 
 def _slider(name: str, choice: Any, value: float | None, default: float | None, group: str) -> dict[str, Any]:
-    """Describe one slider; ``choice`` is an ipywidgets slider, (min, max), (min, max, step), or None for a sensible one.
+    """Describe one slider; ``choice`` is an ipywidgets slider, (min, max), (min, max, step) or None (a usual range).
 
     The step of a logarithmic slider is in decades.
     """

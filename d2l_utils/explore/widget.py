@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,14 +14,14 @@ import anywidget
 import traitlets
 
 from d2l_utils.explore.compute import Figure
-from d2l_utils.explore.figure import to_html
+from d2l_utils.explore.figure import plain, to_html
 
 _HERE = Path(__file__).parent
 #: Edited code that runs for longer than so many seconds is stopped.
 TIME_LIMIT = 2.0
 
 
-class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
+class Explorer(anywidget.AnyWidget):
     """An interactive figure; made by :func:`d2l_utils.explore_2d` and :func:`d2l_utils.explore_schedule`.
 
     Attributes
@@ -62,21 +61,12 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
         return {**data, "text/html": self._html}, metadata
 
 
-def plain(value: Any) -> Any:
-    """Return ``value`` as JSON knows it: numbers that are not finite become None."""
-    if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise a TimeoutError in Python code that runs for longer, as an endless loop does."""
     end = time.monotonic() + seconds
 
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+    def trace(_frame: FrameType, _event: str, _argument: Any) -> Any:
         if time.monotonic() > end:
             raise TimeoutError(f"stopped: the code ran for more than {seconds:g} seconds")
         return trace
