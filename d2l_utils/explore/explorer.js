@@ -169,27 +169,41 @@ function regionBelow({ nx, ny, grid }, level, px, py) {
     if (!inside(i, j)) [i, j, k, l] = [k, l, i, j];
     const t = (level - value(i, j)) / (value(k, l) - value(i, j)) || 0;
     const between = (from, to, n) => place(from, n) + t * (place(to, n) - place(from, n));
-    return px(between(i, k, nx)) + ' ' + py(between(j, l, ny));
+    return [px(between(i, k, nx)), py(between(j, l, ny))];
   };
   let d = '';
   for (const first of next.keys()) {
-    let pen = 'M';
+    const loop = [];
     for (let id = first; next.has(id);) {
-      d += pen + point(id);
-      pen = 'L';
+      loop.push(point(id));
       const following = next.get(id);
       next.delete(id);
       id = following;
     }
-    d += 'Z';
+    d += smooth(loop);
   }
   return d;
 }
 
+/** A closed curve that bends at each point of the loop and passes halfway between them. */
+function smooth(loop) {
+  const halfway = ([x, y], [u, v]) => `${(x + u) / 2} ${(y + v) / 2}`;
+  let d = 'M' + halfway(loop.at(-1), loop[0]);
+  loop.forEach((corner, i) => { d += `Q${corner[0]} ${corner[1]} ${halfway(corner, loop[(i + 1) % loop.length])}`; });
+  return d + 'Z';
+}
+
 // --------------------------------------------------------------------------------------------------------- panels
 
+/** A group in the colour of a rule; set through the object model, as a strict content policy forbids style attributes. */
+function coloured(rule, ...children) {
+  const group = svg('g', { class: 'rule' }, ...children);
+  group.style.setProperty('--c', rule.color);
+  return group;
+}
+
 const layersOf = (rule, parent, names) => {
-  const group = svg('g', { class: 'rule', style: `--c:${rule.color}` });
+  const group = coloured(rule);
   parent.append(group);
   return Object.fromEntries(names.map((name) => {
     const dash = name === 'line' ? rule.dash : name === 'thin' ? '2 3' : null;
@@ -322,7 +336,7 @@ function sliderRow(slider, id, change) {
   const show = (value) => {
     range.value = toRange(value);
     range.setAttribute('aria-valuetext', short(value));
-    number.value = value;
+    number.value = value && Math.abs(value) < 1e-3 ? value.toExponential() : value;
   };
   let current = slider.default;
   const set = (value) => { current = value; show(value); };
@@ -417,7 +431,7 @@ function render({ model, el }) {
   // Words
   const lines = spec.rules.map((rule) => {
     const swatch = svg('svg', { viewBox: '0 0 34 12', 'aria-hidden': 'true' },
-      svg('g', { class: 'rule', style: `--c:${rule.color}` },
+      coloured(rule,
         svg('path', { class: 'line', 'stroke-dasharray': rule.dash, d: 'M1 6H33' }),
         svg('path', { class: 'dots', d: 'M17 6' + rule.marker })));
     const words = html('span');

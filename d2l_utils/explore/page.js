@@ -1,12 +1,12 @@
 /**
  * What the website adds to explorer.js: Python in a Web Worker instead of a kernel, and the state in the URL fragment.
  *
- * The build joins both files into one classic script, where `explorer` is what explorer.js exports. The runtime is a script
- * beside this one; it is loaded when a figure is first used, or seen while the reader is idle, and only once.
+ * The build joins both files into one classic script, where `explorer` is what explorer.js exports and RUNTIME_FILE names the
+ * script beside it that carries the runtime; it is loaded when a figure is first used, or seen while the reader is idle, and only once.
  */
 
 const TIME_LIMIT = 1500; // ms for one request, code that loads and code that runs
-const RUNTIME = new URL('explorer-runtime.js', document.currentScript.src).href;
+const RUNTIME = new URL(RUNTIME_FILE, document.currentScript.src).href;
 
 // --------------------------------------------------------------------------------------------------------- kernel
 
@@ -190,13 +190,15 @@ function openFigure(element) {
     touched: false,
     /** Take the settings of the address, if there are any for this figure. */
     read() {
-      const words = fragments().get(spec.id);
+      const linked = fragments();
+      const words = linked.get(spec.id);
       if (words === undefined) return;
-      const { state: linked, ignored } = fromFragment(words, spec, state);
+      const { state: wanted, ignored } = fromFragment(words, spec, state);
       if (ignored.length) model.set('note', `Not understood in the link, and ignored: ${shorten(ignored)}`);
-      model.set('state', { ...linked, seq: model.get('state').seq + 1 });
+      model.set('state', { ...wanted, seq: model.get('state').seq + 1 });
       figure.touched = true;
       ask();
+      if (linked.keys().next().value === spec.id) element.scrollIntoView({ block: 'nearest' });
     },
     write: () => toFragment(spec, model.get('state')),
   };

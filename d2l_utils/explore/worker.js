@@ -32,12 +32,11 @@ async function boot({ mjs, wasm, python }) {
   const micropython = await loadMicroPython({ url, stdout: () => {}, heapsize: 4 * 1024 * 1024 });
   micropython.runPython(python + GLUE);
   const [serve, address, length] = ['_serve', '_address', '_length'].map((name) => micropython.globals.get(name));
-  const read = micropython._module.getValue;
+  const module = micropython._module;
   return (text) => {
     const reply = serve(text);
-    const [from, count] = [address(), length()];
-    const numbers = new Float64Array(count);
-    for (let i = 0; i < count; i++) numbers[i] = read(from + 8 * i, 'double');
+    const [from, bytes] = [address(), 8 * length()];
+    const numbers = new Float64Array(module.HEAPU8.slice(from, from + bytes).buffer); // the heap may have moved: ask each time
     answer({ text: reply, numbers }, [numbers.buffer]);
   };
 }
