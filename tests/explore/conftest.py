@@ -26,7 +26,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
-    def do_GET(self):  # noqa: N802 - the name http.server calls
+    def do_GET(self):
         if self.path == "/favicon.ico":
             self.send_response(204)
             self.end_headers()
