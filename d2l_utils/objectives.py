@@ -81,18 +81,18 @@ def beale() -> Pair:
     def f(x1: float, x2: float) -> float:
         total, power = 0.0, 1.0
         for c in constants:
-            power *= x2
-            total += (c - x1 + x1 * power) ** 2
+            power = power * x2
+            total = total + (c - x1 + x1 * power) ** 2
         return total
 
     def f_grad(x1: float, x2: float) -> tuple[float, float]:
         g1, g2, k, power = 0.0, 0.0, 1, 1.0
         for c in constants:
             slope = k * power
-            power *= x2
+            power = power * x2
             residual = c - x1 + x1 * power
-            g1 += 2 * residual * (power - 1)
-            g2 += 2 * residual * x1 * slope
+            g1 = g1 + 2 * residual * (power - 1)
+            g2 = g2 + 2 * residual * x1 * slope
             k += 1
         return g1, g2
 

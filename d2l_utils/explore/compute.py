@@ -72,7 +72,7 @@ class Figure:
                     self.functions[rule["name"]] = self._run(rule["name"], source)
                 pairs.append((rule, self.functions[rule["name"]]))
             else:
-                if self.loaded.get(rule["name"], ("",))[0] != source:
+                if self.loaded.get(rule["name"], (None,))[0] != source:
                     function = self._run(rule["name"], source)
                     self.loaded[rule["name"]] = (source, function, signature(source, rule["name"], self.known))
                 _, function, changed = self.loaded[rule["name"]]
@@ -175,10 +175,12 @@ def signature(source: str, name: str, known: Any = ()) -> dict[str, Any]:
         elif parameter and parameter != "self" and parameter[0] != "*":
             if keyword_only or default or parameter in known:
                 hyperparams.append(parameter)
-                try:
-                    defaults[parameter] = float(default)
-                except ValueError:  # no plain number
-                    continue
+                for kind in (int, float):
+                    try:
+                        defaults[parameter] = kind(default)
+                        break
+                    except ValueError:  # no plain number
+                        continue
             else:
                 positional.append(parameter)
     return {
@@ -215,24 +217,31 @@ def _split(source: str, begin: int) -> list[str]:
     return parts
 
 
+def around(value: float) -> tuple[float, float]:
+    """Return a range for a slider around ``value``: [0, 1] for what looks like a weight, else up to twice as much."""
+    if isinstance(value, int):
+        high = max(10, 2 * abs(value))
+        return (0 if value >= 0 else -high), high
+    size = 1.0 if 0 <= value <= 1 else 2 * abs(value)
+    return (0.0 if value >= 0 else -size), size
+
+
 def new_sliders(rule: dict[str, Any], known: list[str]) -> list[dict[str, Any]]:
     """Sliders for the parameters with a default that edited code takes and the figure has no slider for."""
     sliders = []
     for name in rule["hyperparams"]:
         if name not in known and name in rule["defaults"]:
             value = rule["defaults"][name]
-            # A range around the default: within [0, 1] for what looks like a weight, else up to twice as much.
-            high = 1.0 if 0 <= value <= 1 else 2 * abs(value)
-            low = 0.0 if value >= 0 else -high
+            low, high = around(value)
             sliders.append(
                 {
                     "name": name,
                     "label": name,
                     "min": low,
                     "max": high,
-                    "step": (high - low) / 200,
+                    "step": 1 if isinstance(value, int) else (high - low) / 200,
                     "log": False,
-                    "integer": False,
+                    "integer": isinstance(value, int),
                     "default": value,
                     "group": "rule",
                 }

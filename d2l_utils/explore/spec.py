@@ -17,7 +17,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from d2l_utils._checks import check_hyperparams, require_point, require_positive_int
-from d2l_utils.explore.compute import number, signature
+from d2l_utils.explore.compute import around, number, signature
 from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.plot import DASHES, MARKERS, PALETTE
 
@@ -251,17 +251,17 @@ def _names(code: CodeType) -> set[str]:
     return names
 
 
-def check_subset(source: str, name: str) -> None:
-    """Raise a ValueError with line and reason if MicroPython cannot run ``source``."""
+def check_subset(source: str, name: str, modules: Sequence[str] = MODULES) -> None:
+    """Raise a ValueError with line and reason if MicroPython cannot run ``source``, which may import ``modules``."""
     for node in ast.walk(ast.parse(source)):
-        reason = _not_in_subset(node)
+        reason = _not_in_subset(node, modules)
         if reason:
             line = getattr(node, "lineno", 1)
             text = source.splitlines()[line - 1].strip()
             raise ValueError(f"{name}, line {line}: {reason} does not work in the page's MicroPython: {text}")
 
 
-def _not_in_subset(node: ast.AST) -> str | None:
+def _not_in_subset(node: ast.AST, modules: Sequence[str]) -> str | None:
     match node:
         case ast.Match():
             return "match"
@@ -270,20 +270,20 @@ def _not_in_subset(node: ast.AST) -> str | None:
         case ast.List(elts=entries) | ast.Tuple(elts=entries) | ast.Set(elts=entries):
             target = isinstance(getattr(node, "ctx", None), ast.Store)
             if not target and any(isinstance(entry, ast.Starred) for entry in entries):
-                return "unpacking with * in a list, tuple or set"
+                return "unpacking with *"
         case ast.Dict(keys=keys) if None in keys:
-            return "unpacking with ** in a dict"
+            return "unpacking with **"
         case ast.AsyncFunctionDef() | ast.Await():
             return "async"
         case ast.Import(names=names):
             for alias in names:
-                if alias.name not in MODULES:
+                if alias.name not in modules:
                     return f"import {alias.name}"
         case ast.ImportFrom(module=module, names=names):
-            if module not in MODULES:
+            if module not in modules:
                 return f"import from {module}"
             for alias in names:
-                if alias.name in _NO_MATH:
+                if module == "math" and alias.name in _NO_MATH:
                     return f"math.{alias.name}"
         case ast.Name(id=name) if name in _NO_BUILTINS:
             return f"the built-in {name}"
@@ -432,8 +432,9 @@ def _slider(name: str, choice: Any, value: float | None, default: float | None, 
     label, low, high, step, log, usual = KNOWN.get(name, (name, 0.0, 1.0, None, False, math.nan))
     integer = False
     if choice is None:
-        if name not in KNOWN and default is not None and not 0 <= default <= 1:
-            low, high = min(0.0, 2 * default), max(0.0, 2 * default)
+        if name not in KNOWN and default is not None:
+            low, high = around(default)
+            integer = isinstance(default, int)
     elif hasattr(choice, "min") and hasattr(choice, "max") and hasattr(choice, "value"):
         low, high, step, log = choice.min, choice.max, choice.step, hasattr(choice, "base")
         value = choice.value if value is None else value
@@ -462,8 +463,7 @@ def _slider(name: str, choice: Any, value: float | None, default: float | None, 
         raise ValueError(f"the value of {name} must be between {low!r} and {high!r}, got {value!r}")
     check_hyperparams({name: value})
     numbers = {"min": low, "max": high, "step": step, "default": value}
-    if not integer:
-        numbers = {key: float(entry) for key, entry in numbers.items()}
+    numbers = {key: int(entry) if integer else float(entry) for key, entry in numbers.items()}
     return {"name": name, "label": label, "log": log, "integer": integer, "group": group} | numbers
 
 

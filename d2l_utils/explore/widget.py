@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -49,26 +49,32 @@ class Explorer(anywidget.AnyWidget):
 
     def _update(self, change: Mapping[str, Any]) -> None:
         state = change["new"]
-        if state.get("sources"):
-            with time_limit(TIME_LIMIT):
-                result = self._figure.answer(state)
-        else:
-            result = self._figure.answer(state)
-        self.result = plain(result)
+        # Only edited code is timed: tracing is slow, and the reader's own functions can be interrupted as ever.
+        guard = time_limit(TIME_LIMIT) if state.get("sources") else nullcontext()
+        try:
+            with guard:
+                self.result = plain(self._figure.answer(state))
+        except OvertimeError as error:
+            problem = {"message": str(error), "line": None, "rule": self._figure.current}
+            self.result = {"seq": state["seq"], "error": problem}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, "text/html": self._html}, metadata
 
 
+class OvertimeError(BaseException):
+    """Code has run for too long. As no ``Exception``, it is not caught by an ``except Exception`` of that code."""
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise a TimeoutError in Python code that runs for longer, as an endless loop does."""
+    """Raise an OvertimeError in the Python functions called inside, should they run for longer."""
     end = time.monotonic() + seconds
 
     def trace(_frame: FrameType, _event: str, _argument: Any) -> Any:
         if time.monotonic() > end:
-            raise TimeoutError(f"stopped: the code ran for more than {seconds:g} seconds")
+            raise OvertimeError(f"stopped: the code ran for more than {seconds:g} seconds")
         return trace
 
     before = sys.gettrace()
