@@ -250,9 +250,20 @@ def _field(contours: Mapping[str, Any], window: Sequence[float], x: Scale, y: Sc
         d = ""
         for points, offsets in zip(*generator.filled(lowest - 1 - abs(lowest), level), strict=True):
             for begin, end in pairwise(offsets):
-                d += "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in points[begin : end - 1]) + "Z"
+                d += _smooth(points[begin : end - 1])
         paths.append(_shape("level", d=d))
     return _raw("g", {"aria-hidden": "true"}, "".join(paths))
+
+
+def _smooth(loop: Any) -> str:
+    """Draw a closed curve through the middles of the sides of a polygon, as quadratic Bézier curves."""
+    middles = (loop + np.roll(loop, -1, axis=0)) / 2
+    begin = f"M{middles[-1][0]:.1f} {middles[-1][1]:.1f}"
+    curves = "".join(
+        f"Q{corner[0]:.1f} {corner[1]:.1f} {middle[0]:.1f} {middle[1]:.1f}"
+        for corner, middle in zip(loop, middles, strict=True)
+    )
+    return f"{begin}{curves}Z"
 
 
 def _steps_panel(
@@ -316,8 +327,7 @@ def _curve(rule: Mapping[str, Any], shapes: Mapping[str, Sequence[tuple[float, f
 
 
 def _group(rule: Mapping[str, Any], content: str) -> str:
-    look = {"class": "rule", "style": f"--c:{rule['color']}", "stroke": rule["color"], "fill": rule["color"]}
-    return _raw("g", look, content)
+    return _raw("g", {"class": "rule", "stroke": rule["color"], "fill": rule["color"]}, content)
 
 
 def _axes(
