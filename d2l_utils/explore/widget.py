@@ -47,6 +47,10 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(spec=spec, state=spec["state"], result=plain(first))
         self.observe(self._update, "state")
 
+    def to_html(self) -> str:
+        """Return the figure in its default state as HTML; the website's scripts make it interactive."""
+        return self._html
+
     def _update(self, change: Mapping[str, Any]) -> None:
         state = change["new"]
         # Only edited code is timed: tracing is slow, and the reader's own functions can be interrupted as ever.

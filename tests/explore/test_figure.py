@@ -10,20 +10,14 @@ from d2l_utils.explore.figure import power_of_ten, short
 
 from . import rules
 
-NAMESPACE = "{http://www.w3.org/1999/xhtml}"
-
-
-def html_of(figure):
-    return figure._repr_mimebundle_()[0]["text/html"]
-
 
 def tree_of(figure):
     """The figure, which is well-formed XML as well, without the JSON in its script."""
-    return ElementTree.fromstring(re.sub(r"(<script[^>]*>).*?(</script>)", r"\1\2", html_of(figure), flags=re.DOTALL))
+    return ElementTree.fromstring(re.sub(r"(<script[^>]*>).*?(</script>)", r"\1\2", figure.to_html(), flags=re.DOTALL))
 
 
 def data_of(figure):
-    return json.loads(re.search(r"<script[^>]*>(.*)</script>", html_of(figure), re.DOTALL)[1])
+    return json.loads(re.search(r"<script[^>]*>(.*)</script>", figure.to_html(), re.DOTALL)[1])
 
 
 @pytest.fixture
@@ -91,7 +85,7 @@ def test_contour_levels_are_closed_regions(figure):
 
 
 def test_text_cannot_become_markup(figure):
-    page = html_of(figure)
+    page = figure.to_html()
     assert html.escape("Is a < b?") in page
     assert page.count("</script>") == 1
     assert page.count("<script") == 1
@@ -130,7 +124,7 @@ def test_schedule():
 
 
 def test_figure_asks_for_nothing_from_outside(figure):
-    assert not re.search(r'(?:src|href)="|https?:(?!//www\.w3\.org)', html_of(figure))
+    assert not re.search(r'(?:src|href)="|https?:(?!//www\.w3\.org)', figure.to_html())
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_python_of_the_page_is_in_its_subset():
 
 def test_assets_and_standalone_page(tmp_path):
     figure = explore_2d(rules.rmsprop_2d)
-    site.write_page(tmp_path / "page.html", figure._repr_mimebundle_()[0]["text/html"])
+    site.write_page(tmp_path / "page.html", figure.to_html())
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"page.html", site.STYLE, site.PAGE_SCRIPT, site.RUNTIME_SCRIPT}
     assert 'class="d2l-explorer"' in (tmp_path / "page.html").read_text("utf-8")
@@ -73,7 +73,7 @@ def site_with_one_figure(tmp_path_factory):
         return x1 / 0, x2
 
     for name, figure in (("with", explore_2d(rules.rmsprop_2d)), ("broken", explore_2d(failing_2d))):
-        (folder / f"{name}.html.txt").write_text(figure._repr_mimebundle_()[0]["text/html"], "utf-8")
+        (folder / f"{name}.html.txt").write_text(figure.to_html(), "utf-8")
         (folder / f"{name}.rst").write_text(f":orphan:\n\nWith\n====\n\n.. raw:: html\n   :file: {name}.html.txt\n")
     (folder / "index.rst").write_text("Without\n=======\n")
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(folder), str(folder / "out")]

@@ -16,7 +16,7 @@ def test_bundle_carries_widget_and_html():
     figure = explore_2d(rules.gd_2d)
     data, _ = figure._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == figure.model_id
-    assert data["text/html"].startswith('<figure class="d2l-explorer"')
+    assert data["text/html"] == figure.to_html()
     assert "export default" in figure._esm
 
 
