@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "interactive.md"
 
 @pytest.fixture(scope="module")
 def figure():
-    cells = re.findall(r"```\{code-cell\}.*?\n(?::.*\n)*(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    cells = re.findall(r"```\{code-cell\}.*\n(?::.*\n)*([\s\S]*?)```", PAGE.read_text("utf-8"))
     namespace = {"__name__": "page"}
     for i, source in enumerate(cells[:-1]):
         name = f"<cell {i}>"
