@@ -219,7 +219,7 @@ function panel(name, viewBox, title) {
 
 function moveCursor(circle, x, y) {
   const shown = Number.isFinite(y);
-  circle.style.display = shown ? '' : 'none';
+  circle.toggleAttribute('hidden', !shown);
   if (shown) circle.setAttribute('transform', `translate(${x} ${y})`);
 }
 
@@ -252,7 +252,9 @@ function planePanel(spec) {
     axes,
     handle,
     moveStart([x1, x2]) {
-      handle.setAttribute('transform', `translate(${axes.x(x1)} ${axes.y(x2)})`);
+      const place = `translate(${axes.x(x1)} ${axes.y(x2)})`;
+      if (handle.getAttribute('transform') === place && handle.getAttribute('aria-valuenow') === String(x1)) return;
+      handle.setAttribute('transform', place);
       handle.setAttribute('aria-valuenow', x1);
       handle.setAttribute('aria-valuetext', `x₁ ${short(x1)}, x₂ ${short(x2)}`);
     },
@@ -338,15 +340,18 @@ function sliderRow(slider, id, change) {
     range.setAttribute('aria-valuetext', short(value));
     number.value = value && Math.abs(value) < 1e-3 ? value.toExponential() : value;
   };
-  let current = slider.default;
-  const set = (value) => { current = value; show(value); };
+  let current = NaN;
+  const set = (value) => {
+    if (value !== current) show(value); // touching an input costs layout, even where nothing changes
+    current = value;
+  };
   range.addEventListener('input', () => { set(fromRange(range.value)); change(current); });
   number.addEventListener('change', () => {
     const typed = number.value.trim() === '' ? NaN : Number(number.value);
     if (!Number.isFinite(typed)) return show(current);
-    const value = Math.max(min, Math.min(max, slider.integer ? Math.round(typed) : typed));
-    set(value);
-    change(value);
+    current = Math.max(min, Math.min(max, slider.integer ? Math.round(typed) : typed));
+    show(current);
+    change(current);
   });
   return { row, set, slider };
 }
