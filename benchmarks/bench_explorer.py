@@ -183,9 +183,11 @@ def bench_kernel() -> None:
             printed.append(message["content"]["text"])
 
     try:
-        client.execute_interactive(IN_A_KERNEL, output_hook=lambda message: None, timeout=120)
+        client.execute_interactive(IN_A_KERNEL, output_hook=lambda _: None, timeout=120)
         client.execute_interactive(
-            textwrap.dedent("print(times[len(times) // 2], times[int(0.95 * len(times))])"), output_hook=hear, timeout=60
+            textwrap.dedent("print(times[len(times) // 2], times[int(0.95 * len(times))])"),
+            output_hook=hear,
+            timeout=60,
         )
         median, slow = map(float, "".join(printed).split())
         report("ipywidgets.interact and matplotlib in a kernel, median", median, "ms")

@@ -1,6 +1,7 @@
 """How the browser tests use a figure: as a reader does, through its inputs, and as its attributes tell."""
 
 import json
+import time
 
 #: Type numbers into fields, wait until the figure has settled, and return what it then says.
 APPLY = """
@@ -36,10 +37,16 @@ def apply(figure, *settings):
     return answers
 
 
-def wait_until(figure, state):
-    figure.page.wait_for_function(
-        "([figure, state]) => figure.dataset.state === state", arg=[figure.element_handle(), state]
-    )
+def wait_until(figure, state, seq=None):
+    """Wait for the figure's state, and for at least as many updates as ``seq`` if given."""
+    # Playwright's wait_for_function would evaluate a string, which the content policy forbids.
+    deadline = time.monotonic() + 10
+    while True:
+        data = figure.evaluate("figure => ({...figure.dataset})")
+        if data.get("state") == state and (seq is None or int(data["seq"]) >= seq):
+            return
+        assert time.monotonic() < deadline, data
+        figure.page.wait_for_timeout(15)
 
 
 def edit(figure, old, new):

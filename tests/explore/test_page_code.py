@@ -36,9 +36,7 @@ def test_ctrl_enter_runs_tab_indents_and_escape_leaves(figure):
         source.press("Backspace")
     source.fill(text.replace("x1 -= eta", "x1 -= 0.5 * eta"))
     source.press("Control+Enter")
-    figure.page.wait_for_function(
-        "f => f.dataset.seq === '1' && f.dataset.state === 'ready'", arg=figure.element_handle()
-    )
+    wait_until(figure, "ready", seq=1)
     source.press("Escape")
     assert figure.page.evaluate("document.activeElement.dataset.action") == "run"
 

@@ -20,8 +20,7 @@ def start_point(figure):
 
 def fragment(page):
     """The settings in the address, once they are there."""
-    page.wait_for_function("location.hash.length > 1")
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(400)
     return page.evaluate("location.hash")
 
 
@@ -104,9 +103,7 @@ def test_touch_drags_the_start_point_too(chromium, address):
         ("touchEnd", []),
     ):
         client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    page.wait_for_function(
-        "figure => figure.dataset.seq >= 2 && figure.dataset.state === 'ready'", arg=figure.element_handle()
-    )
+    wait_until(figure, "ready", seq=2)
     assert start_point(figure) == pytest.approx((x + 40, y - 20), abs=2)
     context.close()
 
@@ -148,7 +145,7 @@ def test_each_objective_can_be_chosen(figure):
     ends = set()
     for name in menu.locator("option").evaluate_all("options => options.map(option => option.value)"):
         menu.select_option(name)
-        figure.page.wait_for_function("figure => figure.dataset.state !== 'running'", arg=figure.element_handle())
+        apply(figure, {})
         ends.add(figure.get_attribute("data-end"))
         has_angle = figure.locator("input[type=range][name=angle]").is_visible()
         assert has_angle == (name == "quadratic")
@@ -233,7 +230,7 @@ def test_link_restores_the_state_of_every_figure(page, address, chromium):
     again.goto(address + shared)
     for name, expected in (("rmsprop_2d", one), ("momentum_2d", other)):
         figure = again.locator(f"figure[data-rule={name}]").first
-        again.wait_for_function("f => f.dataset.seq > 0 && f.dataset.state !== 'running'", arg=figure.element_handle())
+        wait_until(figure, expected["state"], seq=1)
         assert end(figure) == expected["end"]
     again.close()
 
@@ -251,7 +248,7 @@ def test_copy_link_puts_the_link_on_the_clipboard(page, address):
 def test_works_from_a_file_without_a_server(page, page_file):
     page.goto(page_file.as_uri() + "#rmsprop_2d:gamma=0.5")
     figure = page.locator("figure[data-rule=rmsprop_2d]").first
-    page.wait_for_function("f => f.dataset.seq === '1'", arg=figure.element_handle())
+    wait_until(figure, "ready", seq=1)
     before = end(figure)
     [answer] = apply(figure, {"gamma": 0.95})
     assert answer["end"] != before
