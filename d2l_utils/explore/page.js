@@ -29,9 +29,10 @@ const kernel = (() => {
     }));
 
   function failEverything(message) {
-    worker?.terminate();
+    worker?.terminate?.();
+    clearTimeout(watchdog);
+    const requests = [...(busy ? [busy] : []), ...waiting.values()];
     worker = busy = script = null;
-    const requests = [...waiting.values()];
     waiting.clear();
     for (const { state, done } of requests) done({ error: { message, line: null }, seq: state.seq });
   }
