@@ -423,7 +423,9 @@ def _decades(values: list[float], most: int) -> list[float]:
     """Return the exponents of ten that enclose positive values, at most ``most`` apart (the largest value is kept)."""
     high = math.ceil(math.log10(max(values)) - 1e-9) if values else 1
     low = math.floor(math.log10(min(values)) + 1e-9) if values else -1
-    return [float(max(min(low, high - 1), high - most)), float(high)]
+    if low == high:  # all are one power of ten, which would lie on the edge
+        low, high = low - 1, high + 1
+    return [float(max(low, high - most)), float(high)]
 
 
 def _sentence(labels: list[str], runs: list[dict[str, Any]]) -> str:

@@ -272,6 +272,14 @@ def test_numbers_are_written_briefly(value, text):
     assert number(value) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "decades"),
+    [([0.1, 0.1], [-2, 0]), ([0.2, 0.5], [-1, 0]), ([1e-3, 50.0], [-3, 2]), ([1e-30, 1.0], [-8, 0]), ([], [-1, 1])],
+)
+def test_logarithmic_axes_are_whole_decades(values, decades):
+    assert compute._decades(values, 8) == decades
+
+
 def test_nice_steps():
     assert [compute._nice(value) for value in (0.11, 0.9, 1, 1.1, 3, 7, 80)] == pytest.approx(
         [0.2, 1, 1, 2, 5, 10, 100]
