@@ -346,12 +346,19 @@ function sliderRow(slider, id, change) {
     current = value;
   };
   range.addEventListener('input', () => { set(fromRange(range.value)); change(current); });
-  number.addEventListener('change', () => {
+  const apply = () => {
     const typed = number.value.trim() === '' ? NaN : Number(number.value);
     if (!Number.isFinite(typed)) return show(current);
     current = Math.max(min, Math.min(max, slider.integer ? Math.round(typed) : typed));
     show(current);
     change(current);
+  };
+  number.addEventListener('change', () => Number(number.value) !== current && apply());
+  // Not left to the change event, which a notebook may keep Enter from making.
+  number.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    apply();
   });
   return { row, set, slider };
 }
@@ -411,6 +418,10 @@ function render({ model, el }) {
   const figure = el.matches('figure.d2l-explorer') ? el : el.appendChild(html('figure', { class: 'd2l-explorer' }));
   figure.dataset.kind = spec.kind;
   figure.dataset.rule = spec.rules[0].name;
+  if (figure !== el) { // in a notebook, whose keys (Enter, arrows, …) must not act on what is typed here
+    figure.dataset.lmSuppressShortcuts = 'true';
+    figure.addEventListener('keydown', (event) => event.stopPropagation());
+  }
 
   /** @type {State} */
   let state = structuredClone(model.get('state'));
