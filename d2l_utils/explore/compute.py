@@ -438,7 +438,9 @@ def _judge(goal: dict[str, Any], run: dict[str, Any], steps: int) -> dict[str, A
     """Say whether the first rule has reached the goal of the figure."""
     if not goal:
         return None
-    if goal.get("diverge"):
+    if "at" in goal:
+        reached = goal["at"] < steps and goal["low"] <= run["rate"][goal["at"]] <= goal["high"]
+    elif goal.get("diverge"):
         reached = run["diverged_at"] is not None
     else:
         within = goal["within"]
@@ -471,7 +473,8 @@ def _schedules(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     low, high = min(0.0, min(every)), max(every)
     axes = {"rate": [low, high + 0.08 * ((high - low) or 1.0)]}
     labels = [rule["label"] for rule in figure.spec["rules"]]
-    return {"rules": runs, "axes": axes, "summary": _sentence(labels, runs), "goal": None, "new_sliders": added}
+    goal = _judge(figure.spec["goal"] or {}, runs[0], steps)
+    return {"rules": runs, "axes": axes, "summary": _sentence(labels, runs), "goal": goal, "new_sliders": added}
 
 
 def number(value: float) -> str:
