@@ -17,7 +17,7 @@ from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
 #: Points of the grid on which the contour lines are found.
-_COLUMNS, _ROWS = 53, 41
+_COLUMNS, _ROWS = 43, 33
 #: Every so many of them give the levels; it divides neither side, so they lie all over the picture.
 _EVERY = 5
 _NUM_LEVELS = 11
