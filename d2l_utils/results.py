@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import platform
 import shlex
@@ -231,7 +232,7 @@ def describe(setting: Mapping[str, Any], names: Sequence[str] | None = None) -> 
 
 def _command_line() -> str:
     program, *arguments = sys.argv or [""]
-    if hasattr(sys, "ps1") or "ipykernel" in sys.modules or program in ("", "-c"):
+    if hasattr(builtins, "__IPYTHON__") or program in ("", "-c"):
         return "interactive"
     path = Path(program).resolve()  # relative to where it was started: other machines have other folders
     program = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
