@@ -66,6 +66,8 @@ def spread(state: Any, p: Tensor, known: dict[int, Tensor]) -> Any:
         return type(state)(*(spread(entry, p, known) for entry in state))
     if isinstance(state, tuple | list):
         return type(state)(spread(entry, p, known) for entry in state)
+    if isinstance(state, dict):
+        return {name: spread(entry, p, known) for name, entry in state.items()}
     return copy.deepcopy(state)
 
 

@@ -104,7 +104,9 @@ def plot_map(sweep: Sweep, x: str | None = None, y: str | None = None, *, ax: Ax
     ]
     if not np.isfinite(loss).all():
         keys.append(Rectangle((0, 0), 1, 1, label="diverged", **_DIVERGED))
-    ax.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(keys), handlelength=1.3)
+    ax.legend(
+        handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(keys), frameon=False, handlelength=1.3
+    )
     return ax
 
 
@@ -159,11 +161,19 @@ def plot_runs(
         (line,) = ax.plot(epochs, table.mean(axis=0), label=text + (", diverges" if diverges else ""), **style)
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=line.get_color(), alpha=0.18, linewidth=0)
     ax.set(xlabel="epoch", ylabel="loss", yscale="log")
-    lowest, highest = ax.get_ylim()
+    lowest = 0.95 * min(float(np.nanmin(sweep.losses)) for sweep in sweeps)
+    highest = ax.get_ylim()[1]
     highest = min(highest, _HIGHEST * max(float(sweep.losses[:, 0].max()) for sweep in sweeps))
     ax.set_ylim(lowest, highest)
     _plain_ticks(ax, lowest, highest)
-    ax.legend(title=f"mean and range of {len(curves[0][0].seeds)} seeds", title_fontsize="small")
+    ax.legend(
+        title=f"mean and range of {len(sweeps[0].seeds)} seeds",
+        title_fontsize="small",
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        alignment="left",
+        frameon=False,
+    )
     return ax
 
 
