@@ -190,7 +190,7 @@ def _axis(ax: Axes, which: str, name: str, values: Sequence[Any]) -> Array:
     """
     numbers = np.array(values, dtype=float) if all(isinstance(v, int | float) for v in values) else np.full(1, np.nan)
     positive = bool((numbers > 0).all())
-    if positive and (name in _RATES or _is_even(np.log(numbers))):
+    if positive and (name in _RATES or (_is_even(np.log(numbers)) and not _is_even(numbers))):
         ax.set(**{f"{which}scale": "log"})
         edges = np.exp(_edges(np.log(numbers)))
     elif np.isfinite(numbers).all() and _is_even(numbers):

@@ -63,6 +63,9 @@ def sweep(
     Returns
     -------
     Sweep
+        Every loss agrees with that of the single run to a few roundings. They grow as any difference at the start
+        does: on the airfoil data to less than 1e-6 of the loss in single precision, but without bound where the rate
+        is so large that training is chaotic (RMSProp from lr = 0.3 on); use double precision to compare such runs.
 
     Raises
     ------
