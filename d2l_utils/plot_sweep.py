@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,9 +110,7 @@ def plot_map(sweep: Sweep, x: str | None = None, y: str | None = None, *, ax: Ax
     return ax
 
 
-def plot_runs(
-    *sweeps: Sweep, labels: Sequence[str] | None = None, names: Mapping[str, str] | None = None, ax: Axes | None = None
-) -> Axes:
+def plot_runs(*sweeps: Sweep, labels: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Draw the loss of every setting against epochs: the mean over the seeds, in a band from the lowest to the highest.
 
     A curve ends where the first of its runs diverges, or at the top, at 100 times the loss before training.
@@ -123,8 +121,6 @@ def plot_runs(
         Seven settings at most in all; choose them with ``sweep.best()`` and ``sweep.select(name=value)``.
     labels : sequence of str, optional
         One a curve; by default the optimizer and the hyperparameters in which the curves differ.
-    names : mapping, optional
-        Other names for optimizers in these labels.
     ax : Axes, optional
         Where to draw; by default a new figure.
 
@@ -151,8 +147,8 @@ def plot_runs(
         )
     if labels is not None and len(labels) != len(curves):
         raise ValueError(f"labels must have one entry for each of the {len(curves)} curves, got {len(labels)}")
-    ax = new_axes((5.2, 3.2)) if ax is None else ax
-    texts = _labels(curves, names or {}) if labels is None else labels
+    ax = new_axes((5.2, 2.9 + 0.2 * len(curves))) if ax is None else ax
+    texts = _labels(curves) if labels is None else labels
     for i, ((sweep, _, table), text) in enumerate(zip(curves, texts, strict=True)):
         alive = np.isfinite(table).all(axis=0)
         diverges = not alive.all()
@@ -248,14 +244,14 @@ def _plain_ticks(ax: Axes, low: float, high: float) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
 
 
-def _labels(curves: Sequence[tuple[Sweep, dict[str, Any], Array]], names: Mapping[str, str]) -> list[str]:
+def _labels(curves: Sequence[tuple[Sweep, dict[str, Any], Array]]) -> list[str]:
     optimizers = {sweep.name for sweep, _, _ in curves}
     settings = [setting for _, setting, _ in curves]
     keys = dict.fromkeys(name for setting in settings for name in setting)
     differing = [key for key in keys if any(s.get(key) != settings[0].get(key) for s in settings)]
     texts = []
     for sweep, setting, _ in curves:
-        parts = [names.get(sweep.name, sweep.name)] if len(optimizers) > 1 or not differing else []
+        parts = [sweep.name] if len(optimizers) > 1 or not differing else []
         parts += [
             f"{_SYMBOLS.get(key, key).split()[-1]} = {_short(setting[key])}" for key in differing if key in setting
         ]

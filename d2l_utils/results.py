@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from d2l_utils._grid import PAIRS, grid_size, settings_of
+from d2l_utils._grid import PAIRS, grid_size, grid_values, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -98,7 +98,7 @@ class Sweep:
         for name, wanted in hyperparams.items():
             if name not in grid:
                 raise ValueError(f"unknown hyperparameter {name!r}: the grid has {', '.join(self.grid)}")
-            grid[name] = wanted if isinstance(wanted, list) else [wanted]
+            grid[name] = grid_values(name, wanted)
             for value in grid[name]:
                 if value not in self.grid[name]:
                     raise ValueError(f"{name} must be one of {self.grid[name]}, got {value!r}")

@@ -65,6 +65,7 @@ def test_select(swept):
     assert part.settings == [{"lr": lr, "gamma": 0.9, "eps": 1e-8} for lr in (0.3, 0.1)]
     np.testing.assert_array_equal(part.losses, swept.losses[[10, 11, 2, 3]])
     assert part.varied == ["lr"]
+    assert swept.select(lr=np.array([0.3, 0.1]), gamma=(0.9,)).settings == part.settings
     with pytest.raises(ValueError, match="unknown hyperparameter 'eta': the grid has lr, gamma, eps"):
         swept.select(eta=0.1)
     with pytest.raises(ValueError, match=r"lr must be one of \[0.1, 0.2, 0.3\], got 0.4"):
