@@ -3,6 +3,7 @@
 from matplotlib import pyplot as plt
 
 from d2l_utils.data import get_data_ch7
+from d2l_utils.explore import explore_2d, explore_schedule
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
 from d2l_utils.plot_sweep import plot_map, plot_runs
 from d2l_utils.results import Sweep
@@ -23,6 +24,8 @@ __all__ = [
     "Runs",
     "RunsFailedError",
     "Sweep",
+    "explore_2d",
+    "explore_schedule",
     "get_data_ch7",
     "linreg",
     "map_runs",
