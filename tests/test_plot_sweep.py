@@ -144,7 +144,7 @@ def test_no_more_curves_than_can_be_told_apart(swept):
 
 def test_draws_where_it_is_told_and_leaves_the_style_alone(swept):
     before = dict(plt.rcParams)
-    _, axes = plt.subplots(1, 2)
+    _, axes = plt.subplots(1, 2, figsize=(11, 5))
     assert d2l.plot_map(swept, ax=axes[0]) is axes[0]
     assert d2l.plot_runs(swept, ax=axes[1]) is axes[1]
     axes[0].figure.canvas.draw()
