@@ -5,6 +5,10 @@ from matplotlib import pyplot as plt
 from d2l_utils.data import get_data_ch7
 from d2l_utils.explore import explore_2d, explore_schedule
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
+from d2l_utils.plot_sweep import plot_map, plot_runs
+from d2l_utils.results import Sweep
+from d2l_utils.runs import Runs, RunsFailedError, map_runs
+from d2l_utils.sweep import sweep, sweep_pytorch
 from d2l_utils.trace import show_trace_2d, train_2d
 from d2l_utils.train import Record, linreg, squared_loss, train_ch7, train_pytorch_ch7
 
@@ -17,14 +21,22 @@ __all__ = [
     "PALETTE",
     "STYLES",
     "Record",
+    "Runs",
+    "RunsFailedError",
+    "Sweep",
     "explore_2d",
     "explore_schedule",
     "get_data_ch7",
     "linreg",
+    "map_runs",
+    "plot_map",
+    "plot_runs",
     "plt",
     "set_figsize",
     "show_trace_2d",
     "squared_loss",
+    "sweep",
+    "sweep_pytorch",
     "train_2d",
     "train_ch7",
     "train_pytorch_ch7",
