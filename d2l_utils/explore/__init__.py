@@ -94,6 +94,7 @@ def explore_2d(
 def explore_schedule(
     *schedules: Callable[..., Any],
     steps: int = 30,
+    goal: Mapping[str, Any] | None = None,
     title: str | None = None,
     labels: Sequence[str] | None = None,
     predict: str | None = None,
@@ -110,6 +111,9 @@ def explore_schedule(
         whose instances are called with t = 0, 1, … in turn.
     steps : int
         Number of steps to begin with, at least 1.
+    goal : mapping, optional
+        What the first schedule is to reach: a rate between ``low`` and ``high`` (either may be left out) at a step,
+        such as ``dict(at=29, high=0.01)``, and ``text`` to say it otherwise.
     title, labels, predict, seen, values, **sliders
         As for :func:`explore_2d`.
 
@@ -125,6 +129,7 @@ def explore_schedule(
     spec = schedule_spec(
         schedules,
         steps=steps,
+        goal=goal,
         title=title,
         labels=labels,
         predict=predict,

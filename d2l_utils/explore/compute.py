@@ -17,7 +17,7 @@ from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
 #: Points of the grid on which the contour lines are found.
-_COLUMNS, _ROWS = 53, 41
+_COLUMNS, _ROWS = 43, 33
 #: Every so many of them give the levels; it divides neither side, so they lie all over the picture.
 _EVERY = 5
 _NUM_LEVELS = 11
@@ -290,8 +290,11 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
         run["name"] = rule["name"]
         runs.append(run)
         if not fixed:
-            # Of a run that diverges the picture shows where it goes, not how far it gets.
-            _widen(window, entry["window"], points[: run["diverged_at"] + 3] if run["diverged_at"] else points)
+            shown = points
+            if run["diverged_at"]:  # the picture shows where it goes, not how far it gets: the path leaves the frame
+                reach = 1.2 * _reach(entry["window"], start)
+                shown = [(_clip(x1, reach), _clip(x2, reach)) for x1, x2 in points[: run["diverged_at"] + 3]]
+            _widen(window, entry["window"], shown)
         for slider in new_sliders(rule, known):
             known.append(slider["name"])
             added.append(slider)
@@ -317,7 +320,7 @@ def _measure(
     points: list[tuple[float, float]], f: Any, f_grad: Any, steps: int, window: list[float], below: float
 ) -> dict[str, Any]:
     """Return the numbers of one run: f at its points, and the step per unit of gradient in each coordinate."""
-    reach = _FAR * max([window[1] - window[0], window[3] - window[2]] + [abs(x) for x in points[0]])
+    reach = _reach(window, points[0])
     diverged_at = None if len(points) > steps else len(points)
     path: list[float] = []
     heights: list[float] = []
@@ -356,6 +359,15 @@ def _measure(
     else:
         run["summary"] = "f = " + number(heights[-1]) + " after " + str(steps) + (" step" if steps == 1 else " steps")
     return run
+
+
+def _reach(window: list[float], start: tuple[float, float]) -> float:
+    """Return the distance from the origin beyond which a run has diverged."""
+    return _FAR * max([window[1] - window[0], window[3] - window[2]] + [abs(x) for x in start])
+
+
+def _clip(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))
 
 
 def _widen(window: list[float], base: list[float], points: list[tuple[float, float]]) -> None:
@@ -438,7 +450,9 @@ def _judge(goal: dict[str, Any], run: dict[str, Any], steps: int) -> dict[str, A
     """Say whether the first rule has reached the goal of the figure."""
     if not goal:
         return None
-    if goal.get("diverge"):
+    if "at" in goal:
+        reached = goal["at"] < steps and goal["low"] <= run["rate"][goal["at"]] <= goal["high"]
+    elif goal.get("diverge"):
         reached = run["diverged_at"] is not None
     else:
         within = goal["within"]
@@ -471,7 +485,8 @@ def _schedules(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     low, high = min(0.0, min(every)), max(every)
     axes = {"rate": [low, high + 0.08 * ((high - low) or 1.0)]}
     labels = [rule["label"] for rule in figure.spec["rules"]]
-    return {"rules": runs, "axes": axes, "summary": _sentence(labels, runs), "goal": None, "new_sliders": added}
+    goal = _judge(figure.spec["goal"] or {}, runs[0], steps)
+    return {"rules": runs, "axes": axes, "summary": _sentence(labels, runs), "goal": goal, "new_sliders": added}
 
 
 def number(value: float) -> str:

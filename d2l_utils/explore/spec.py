@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +130,7 @@ def schedule_spec(
     schedules: Sequence[Callable[..., Any]],
     *,
     steps: int,
+    goal: Mapping[str, Any] | None,
     title: str | None,
     labels: Sequence[str] | None,
     predict: str | None,
@@ -144,7 +146,7 @@ def schedule_spec(
         if not rule["factory"] and not rule["positional"]:
             raise TypeError(f"{rule['name']} must take the step t as its first parameter")
     spec = _spec("schedule", rules, prelude, title, predict, seen)
-    spec |= {"objectives": [], "objective": None, "f_source": "", "start": None, "goal": None}
+    spec |= {"objectives": [], "objective": None, "f_source": "", "start": None, "goal": _rate_goal(goal)}
     _add_sliders(spec, rules, sliders, values, [_steps_slider(steps)])
     return spec
 
@@ -385,6 +387,22 @@ def _goal(goal: Mapping[str, Any] | None, steps: int) -> dict[str, Any] | None:
     within = require_positive_int("goal['within']", goal.get("within", steps))
     text = str(goal.get("text", f"f < {number(float(below))} in {within} steps"))
     return {"below": float(below), "within": within, "text": text}
+
+
+def _rate_goal(goal: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if goal is None:
+        return None
+    if not isinstance(goal, Mapping) or not {"at"} < set(goal) - {"text"} <= {"at", "low", "high"}:
+        raise TypeError(f"goal must be a dict(at=…) with low=… or high=… or both, got {goal!r}")
+    at, low, high = goal["at"], goal.get("low", -sys.float_info.max), goal.get("high", sys.float_info.max)
+    if isinstance(at, bool) or not isinstance(at, int) or at < 0:
+        raise ValueError(f"goal['at'] must be a step, 0 or more, got {at!r}")
+    if not (_is_number(low) and _is_number(high) and low <= high):
+        raise ValueError(f"goal must have low <= high, got {goal!r}")
+    limits = [f"at least {number(float(goal['low']))}"] if "low" in goal else []
+    limits += [f"at most {number(float(goal['high']))}"] if "high" in goal else []
+    text = str(goal.get("text", f"a rate of {' and '.join(limits)} at step {at}"))
+    return {"at": at, "low": float(low), "high": float(high), "text": text}
 
 
 def _add_sliders(

@@ -20,6 +20,16 @@ def _length():
 
 const answer = self.postMessage.bind(self);
 
+/** Take away what reaches beyond the worker, once MicroPython is loaded: the block on `js` is then not the only wall. */
+function closeDoors() {
+  for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'WebTransport', 'BroadcastChannel',
+    'Worker', 'importScripts', 'indexedDB', 'caches']) {
+    for (let scope = self; scope; scope = Object.getPrototypeOf(scope)) {
+      if (Object.hasOwn(scope, name)) Object.defineProperty(scope, name, { value: undefined });
+    }
+  }
+}
+
 async function unpack(base64, type) {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
@@ -33,6 +43,7 @@ async function boot({ mjs, wasm, python }) {
   micropython.runPython(python + GLUE);
   const [serve, address, length] = ['_serve', '_address', '_length'].map((name) => micropython.globals.get(name));
   const module = micropython._module;
+  closeDoors();
   return (text) => {
     const reply = serve(text);
     const [from, bytes] = [address(), 8 * length()];

@@ -237,6 +237,17 @@ def test_signature_read_from_the_text_is_that_of_inspect(source):
     assert found["defaults"] == {p.name: p.default for p in hyper if isinstance(p.default, int | float)}
 
 
+@pytest.mark.parametrize(
+    ("steps", "limits", "reached"), [(25, {"high": 0.6}, True), (25, {"low": 0.6}, False), (15, {"high": 0.6}, False)]
+)
+def test_goal_of_a_schedule(steps, limits, reached):
+    figure = Figure(explore_schedule(rules.factor, steps=steps, goal={"at": 20, **limits}, values={"decay": 0.5}).spec)
+    answer = figure.answer(figure.spec["state"])
+    goal = answer["goal"]
+    assert goal["reached"] is reached
+    assert goal["text"].startswith("reached: a rate of at" if reached else "not yet reached: a rate of at")
+
+
 def test_schedules():
     figure = Figure(explore_schedule(rules.factor, rules.MultiFactor, steps=25).spec)
     result = figure.answer(figure.spec["state"])
@@ -284,3 +295,11 @@ def test_nice_steps():
     assert [compute._nice(value) for value in (0.11, 0.9, 1, 1.1, 3, 7, 80)] == pytest.approx(
         [0.2, 1, 1, 2, 5, 10, 100]
     )
+
+
+def test_picture_of_an_explosion_keeps_a_scale_to_read():
+    figure = Figure(explore_2d(rules.gd_2d, objective="rosenbrock", values={"eta": 0.4}).spec)
+    result = figure.answer(figure.spec["state"])
+    assert result["rules"][0]["diverged_at"] is not None
+    assert max(map(abs, result["rules"][0]["path"])) > 1e60
+    assert 400 < max(map(abs, result["window"])) < 5000

@@ -127,6 +127,20 @@ def test_code_reaches_neither_the_page_nor_the_network(figure):
         wait_until(figure, "ready")
 
 
+def test_code_that_finds_the_blocked_module_finds_no_way_out(figure):
+    for name in ("fetch", "XMLHttpRequest", "WebSocket", "importScripts"):
+        edit(
+            figure,
+            "    g1, g2 = f_grad(x1, x2)\n",
+            f"    import sys\n    sys.modules.pop('js', None)\n    import js\n    js.{name}.toString()\n"
+            "    g1, g2 = f_grad(x1, x2)\n",
+        )
+        wait_until(figure, "error")
+        assert "'undefined' object has no attribute 'toString'" in alert(figure)
+        figure.locator("[data-action=reset]").click()
+        wait_until(figure, "ready")
+
+
 def test_markup_in_an_error_stays_text(figure):
     edit(figure, "    g1, g2 = f_grad(x1, x2)\n", "    raise ValueError('<img src=x onerror=alert(1)>')\n")
     wait_until(figure, "error")

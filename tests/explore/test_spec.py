@@ -225,3 +225,15 @@ def test_source_loses_its_indentation():
         return x1, x2
 
     assert source_of(nested_2d) == "def nested_2d(x1, x2):\n    return x1, x2\n"
+
+
+@pytest.mark.parametrize("goal", [{"at": 3}, {"low": 1}, {"at": 3, "text": "x"}, {"at": 3, "below": 1}, 7])
+def test_goal_of_a_schedule_must_say_where_and_what(goal):
+    with pytest.raises(TypeError, match=r"goal must be a dict\(at=…\)"):
+        explore_schedule(rules.factor, goal=goal)
+
+
+@pytest.mark.parametrize("goal", [{"at": -1, "low": 0}, {"at": 1.5, "low": 0}, {"at": 1, "low": 2, "high": 1}])
+def test_goal_of_a_schedule_must_be_possible(goal):
+    with pytest.raises(ValueError, match="goal"):
+        explore_schedule(rules.factor, goal=goal)
