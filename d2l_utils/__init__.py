@@ -2,7 +2,8 @@
 
 from matplotlib import pyplot as plt
 
-from d2l_utils.data import get_data_ch7
+from d2l_utils.classify import ClassifierRecord, evaluate_classifier, train_classifier
+from d2l_utils.data import Classification, data_file, get_data_ch7, get_mnist1d
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
 from d2l_utils.trace import show_trace_2d, train_2d
 from d2l_utils.train import Record, linreg, squared_loss, train_ch7, train_pytorch_ch7
@@ -15,8 +16,13 @@ __all__ = [
     "MARKERS",
     "PALETTE",
     "STYLES",
+    "Classification",
+    "ClassifierRecord",
     "Record",
+    "data_file",
+    "evaluate_classifier",
     "get_data_ch7",
+    "get_mnist1d",
     "linreg",
     "plt",
     "set_figsize",
@@ -24,6 +30,7 @@ __all__ = [
     "squared_loss",
     "train_2d",
     "train_ch7",
+    "train_classifier",
     "train_pytorch_ch7",
     "use_svg_display",
 ]

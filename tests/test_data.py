@@ -118,7 +118,7 @@ def test_a_wheel_carries_the_data(airfoil, tmp_path):
     """Build the wheel from a copy of the repository, install it elsewhere, delete the copy, load the data."""
     source, target = tmp_path / "source", tmp_path / "site"
     source.mkdir()
-    for name in ("d2l_utils", "data"):
+    for name in ("d2l_utils", "data", "results"):
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(REPOSITORY / name, source)
