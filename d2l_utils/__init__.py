@@ -4,6 +4,7 @@ from matplotlib import pyplot as plt
 
 from d2l_utils.classify import ClassifierRecord, evaluate_classifier, train_classifier
 from d2l_utils.data import Classification, data_file, get_data_ch7, get_mnist1d
+from d2l_utils.explore import explore_2d, explore_schedule
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
 from d2l_utils.trace import show_trace_2d, train_2d
 from d2l_utils.train import Record, linreg, squared_loss, train_ch7, train_pytorch_ch7
@@ -21,6 +22,8 @@ __all__ = [
     "Record",
     "data_file",
     "evaluate_classifier",
+    "explore_2d",
+    "explore_schedule",
     "get_data_ch7",
     "get_mnist1d",
     "linreg",

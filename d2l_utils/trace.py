@@ -37,21 +37,24 @@ def follow(step: Callable[..., Sequence[float]], point: Sequence[float], num_sta
     ValueError
         If ``step`` does not return ``2 + num_states`` values.
     """
-    # This function is also shipped to the page and run there by MicroPython: keep to its subset of the language.
-    values = [float(point[0]), float(point[1])] + [0.0] * num_states
+    # This function is also shipped to the page and run there by MicroPython: keep to its subset of the language, and to
+    # local names, which are quicker there.
+    isfinite = math.isfinite
+    values: Sequence[float] = [float(point[0]), float(point[1])] + [0.0] * num_states
+    count = len(values)
     points = [(values[0], values[1])]
     for _ in range(steps):
         try:
-            result = step(*values)
+            values = step(*values)
         except OverflowError:
             break
-        if not isinstance(result, (tuple, list)) or len(result) != len(values):
-            got = str(len(result)) + " values" if isinstance(result, (tuple, list)) else repr(result)
-            raise ValueError("the trainer must return " + str(len(values)) + " values (x1, x2, *state), got " + got)
-        values = list(result)
-        if not (math.isfinite(values[0]) and math.isfinite(values[1])):
+        if not isinstance(values, (tuple, list)) or len(values) != count:
+            got = str(len(values)) + " values" if isinstance(values, (tuple, list)) else repr(values)
+            raise ValueError("the trainer must return " + str(count) + " values (x1, x2, *state), got " + got)
+        x1, x2 = values[0], values[1]
+        if not (isfinite(x1) and isfinite(x2)):
             break
-        points.append((values[0], values[1]))
+        points.append((x1, x2))
     return points
 
 

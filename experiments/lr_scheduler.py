@@ -26,9 +26,9 @@ import torch
 from torch import nn
 
 import d2l_utils as d2l
+from d2l_utils.chapters import from_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "chapters" / "lr_scheduler.ipynb"
 RESULTS = ROOT / "results" / "lr_scheduler.json"
 
 NUM_EPOCHS, BATCH_SIZE, MOMENTUM = 30, 100, 0.9
@@ -62,12 +62,8 @@ CURVATURE_SEEDS = range(5)
 
 @cache
 def chapter() -> SimpleNamespace:
-    """Run the chapter's cells tagged `imports` and `scratch`, and return what they define."""
-    names: dict[str, Any] = {}
-    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        if {"imports", "scratch"} & set(cell["metadata"].get("tags", [])):
-            exec("".join(cell["source"]), names)
-    return SimpleNamespace(**names)
+    """Return the network and the schedules that the chapter defines."""
+    return from_chapter(ROOT / "chapters" / "lr_scheduler.ipynb")
 
 
 @cache

@@ -11,6 +11,8 @@ import nbformat
 from jupyter_cache import get_cache
 from nbformat import NotebookNode
 
+from d2l_utils.chapters import from_chapter
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build" / ".jupyter_cache"
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -52,10 +54,7 @@ class Chapter:
 
     def scratch(self) -> SimpleNamespace:
         """What the cells tagged `imports` and `scratch` define; nothing else is run."""
-        names: dict[str, object] = {}
-        for cell in self.tagged("imports") + self.tagged("scratch"):
-            exec(compile(cell.source, f"{self.path.name}, cell {cell.id}", "exec"), names)
-        return SimpleNamespace(**names)
+        return from_chapter(self.path)
 
 
 def numbers_claimed(prose: str) -> set[str]:

@@ -38,6 +38,11 @@ def test_every_figure_has_an_alternative_text(chapter: Chapter) -> None:
             assert len(alt.split()) >= 8, f"cell {source.id} draws a figure without describing it"
 
 
+def test_no_page_shows_the_name_of_an_object(chapter: Chapter) -> None:
+    shown = [output.data.get("text/plain", "") for output in chapter.outputs("execute_result")]
+    assert [text for text in shown if re.match(r"<|\[<", text)] == []
+
+
 def test_every_number_in_the_prose_is_on_the_page(chapter: Chapter) -> None:
     # Measured numbers are printed by a cell; chosen ones (a rate, say) are in the code.
     evidence = chapter.printed + "\n" + "\n".join(cell.source for cell in chapter.code_cells)

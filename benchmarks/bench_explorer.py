@@ -1,0 +1,213 @@
+"""How fast the interactive figures are, in the page and beside ipywidgets with matplotlib in a live kernel.
+
+Run ``python benchmarks/bench_explorer.py``; the limits are those the book sets itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import math
+import shutil
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jupyter_client.manager import start_new_kernel
+from playwright.sync_api import Page, sync_playwright
+
+import d2l_utils
+from d2l_utils.explore.site import write_page
+
+#: Move a slider once a frame; the time from the event to the picture in the document, in ms.
+SLIDE = """
+async ([name, low, high, events]) => {
+  const figure = document.querySelector('figure.d2l-explorer');
+  const range = figure.querySelector(`input[type=range][name=${name}]`);
+  const times = [];
+  let began = 0;
+  const watch = new MutationObserver(() => {
+    if (figure.dataset.state !== 'running' && began) { times.push(performance.now() - began); began = 0; }
+  });
+  watch.observe(figure, { attributes: true });
+  for (let i = 0; i < events; i++) {
+    await new Promise(requestAnimationFrame);
+    range.value = low + (high - low) * i / events;
+    began ||= performance.now();  // an event that finds the last one unfinished waits with it
+    range.dispatchEvent(new Event('input'));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  watch.disconnect();
+  return times.sort((a, b) => a - b);
+}
+"""
+
+#: Updates one after the other, as fast as they come.
+MANY = """
+async (updates) => {
+  const figure = document.querySelector('figure.d2l-explorer');
+  const range = figure.querySelector('input[type=range][name=gamma]');
+  const done = () => new Promise((resolve) => {
+    const watch = new MutationObserver(() => figure.dataset.state !== 'running' && (watch.disconnect(), resolve()));
+    watch.observe(figure, { attributes: true });
+  });
+  for (let i = 0; i < updates; i++) {
+    range.value = 0.5 + 0.4 * (i % 100) / 100;
+    const update = done();
+    range.dispatchEvent(new Event('input'));
+    await update;
+  }
+}
+"""
+
+#: The first result of a page that has just been opened, the loading of the runtime included.
+FIRST = """
+async () => {
+  const figure = document.querySelector('figure.d2l-explorer');
+  const began = performance.now();
+  const done = new Promise((resolve) => {
+    new MutationObserver(() => figure.dataset.state !== 'running' && resolve()).observe(figure, { attributes: true });
+  });
+  const range = figure.querySelector('input[type=range][name=gamma]');
+  range.value = 0.8;
+  range.dispatchEvent(new Event('input'));
+  await done;
+  return performance.now() - began;
+}
+"""
+
+#: The same update in a kernel: ipywidgets.interact calls train_2d and draws with matplotlib.
+IN_A_KERNEL = """
+import math, time
+import ipywidgets
+import d2l_utils as d2l
+
+def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta, gamma, eps=1e-6):
+    g1, g2 = f_grad(x1, x2)
+    s1 = gamma * s1 + (1 - gamma) * g1**2
+    s2 = gamma * s2 + (1 - gamma) * g2**2
+    x1 -= eta / math.sqrt(s1 + eps) * g1
+    x2 -= eta / math.sqrt(s2 + eps) * g2
+    return x1, x2, s1, s2
+
+f = lambda x1, x2: 0.1 * x1**2 + 2 * x2**2
+f_grad = lambda x1, x2: (0.2 * x1, 4 * x2)
+
+def draw(gamma):
+    d2l.show_trace_2d(f, d2l.train_2d(rmsprop_2d, 100, f_grad, eta=0.4, gamma=gamma))
+    d2l.plt.show()
+
+slider = ipywidgets.FloatSlider(0.9, min=0.5, max=0.999, step=0.001)
+ipywidgets.interact(draw, gamma=slider)
+times = []
+for i in range(40):
+    began = time.perf_counter()
+    slider.value = 0.5 + i / 100
+    times.append(1000 * (time.perf_counter() - began))
+times.sort()
+"""
+
+
+def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta, gamma, eps=1e-6):  # type: ignore[no-untyped-def]
+    """One step of RMSProp, as in the book."""
+    g1, g2 = f_grad(x1, x2)
+    s1 = gamma * s1 + (1 - gamma) * g1**2
+    s2 = gamma * s2 + (1 - gamma) * g2**2
+    x1 -= eta / math.sqrt(s1 + eps) * g1
+    x2 -= eta / math.sqrt(s2 + eps) * g2
+    return x1, x2, s1, s2
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves without a log."""
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve a page with one figure of 100 steps."""
+    figure = d2l_utils.explore_2d(rmsprop_2d, steps=100, values={"eta": 0.4, "gamma": 0.9})
+    html = figure._repr_mimebundle_()[0]["text/html"]
+    with tempfile.TemporaryDirectory() as folder:
+        write_page(Path(folder) / "index.html", html)
+        handler = functools.partial(Silent, directory=folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}/index.html"
+            server.shutdown()
+
+
+def report(what: str, value: float, unit: str, limit: float | None = None) -> None:
+    verdict = "" if limit is None else f"   (limit {limit:g} {unit}: {'kept' if value <= limit else 'EXCEEDED'})"
+    print(f"{what:58} {value:9.2f} {unit}{verdict}", flush=True)
+
+
+def slide(page: Page, name: str, low: float, high: float) -> list[float]:
+    times: list[float] = page.evaluate(SLIDE, [name, low, high, 180])
+    return times
+
+
+def bench_page(page: Page, address: str) -> None:
+    first = []
+    for _ in range(5):
+        page.goto("about:blank")
+        page.goto(address)
+        first.append(float(page.evaluate(FIRST)))
+    report("first result from cold, median of 5", sorted(first)[2], "ms", 600)
+    for name, low, high in (("gamma", 0.5, 0.999), ("eta", -2, 0), ("angle", -90, 90)):
+        times = slide(page, name, low, high)
+        report(f"{name}: 180 events at 60 a second, {len(times)} pictures, median", times[len(times) // 2], "ms", 4)
+        report(f"{name}: 95th percentile", times[int(0.95 * len(times))], "ms", 16.7)
+    client = page.context.new_cdp_session(page)
+    heaps = []
+    for _ in range(2):
+        page.evaluate(MANY, 5000)
+        client.send("HeapProfiler.collectGarbage")
+        heaps.append(client.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
+    report("heap of the page after 5,000 updates", heaps[0], "MB")
+    report("heap of the page after 10,000 updates", heaps[1], "MB", heaps[0] * 1.05)
+
+
+def bench_kernel() -> None:
+    manager, client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
+    printed: list[str] = []
+
+    def hear(message: dict[str, dict[str, str]]) -> None:
+        if message["content"].get("name") == "stdout":
+            printed.append(message["content"]["text"])
+
+    try:
+        client.execute_interactive(IN_A_KERNEL, output_hook=lambda _: None, timeout=120)
+        client.execute_interactive(
+            textwrap.dedent("print(times[len(times) // 2], times[int(0.95 * len(times))])"),
+            output_hook=hear,
+            timeout=60,
+        )
+        median, slow = map(float, "".join(printed).split())
+        report("ipywidgets.interact and matplotlib in a kernel, median", median, "ms")
+        report("ipywidgets.interact and matplotlib, 95th percentile", slow, "ms")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def main() -> None:
+    folder = Path(d2l_utils.__file__).parent / "explore"
+    size = sum((folder / name).stat().st_size for name in ("explorer.js", "explorer.css"))
+    report("explorer.js and explorer.css", size / 1024, "KB", 40)
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        bench_page(browser.new_page(viewport={"width": 1000, "height": 1200}), address)
+        browser.close()
+    bench_kernel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,716 @@
+/**
+ * Front end of the interactive figures, the same file in a live kernel (anywidget) and on the website (page.js).
+ *
+ * It draws `result` and writes what the reader asks for into `state`. Every number comes from Python: no update rule,
+ * objective or schedule is written here. Text from outside becomes text nodes and attribute values, never markup.
+ *
+ * @typedef {{name: string, label: string, min: number, max: number, step: number, default: number, log: boolean,
+ *   integer: boolean}} Slider true values; the step of a logarithmic slider is in decades
+ * @typedef {{seq: number, values: Object<string, number>, start: number[], objective: string,
+ *   sources: Object<string, string>|null, window: number[]|null}} State
+ * @typedef {{get(key: string): any, set(key: string, value: any): void, save_changes(): void,
+ *   on(event: string, handler: () => void): void, off(event: string, handler: () => void): void}} Model
+ */
+
+// ---------------------------------------------------------------------------------------------------- elements, text
+
+const builder = (create) => (tag, attributes = {}, ...children) => {
+  const node = create(tag);
+  for (const [name, value] of Object.entries(attributes)) if (value != null) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+const html = builder((tag) => document.createElement(tag));
+const svg = builder((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag));
+
+/** Write text only where it differs, so that a live region is not announced twice. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+const minus = (text) => String(text).replace('-', '−');
+const power = (n) => '10' + String(n).replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]);
+
+/** A number for the eye: four digits, powers of ten outside 10⁻⁴ … 10⁶. */
+function short(value, digits = 4) {
+  if (!value) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e6) return minus(+value.toPrecision(digits));
+  const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
+  return minus(+mantissa) + '·' + power(+exponent);
+}
+
+// --------------------------------------------------------------------------------------------------------- axes
+
+/** Multiples of 1, 2 or 5 times a power of ten from `low` to `high`, at most about `count` of them. */
+function niceTicks(low, high, count) {
+  const raw = (high - low) / count;
+  const scale = 10 ** Math.floor(Math.log10(raw));
+  const step = scale * ([1, 2, 5].find((factor) => factor * scale >= raw * 0.999) ?? 10);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step);
+}
+
+/** Whole exponents from `low` to `high`, at most `count`. */
+function powerTicks(low, high, count) {
+  const step = Math.ceil((high - low + 1) / count);
+  return Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, i) => low + i * step);
+}
+
+const clampPixel = (value) => Math.round(Math.max(-4000, Math.min(4000, value)) * 10) / 10;
+
+/**
+ * Axes in the box [left, top, right, bottom] of an SVG.
+ * Layers put into `canvas` are clipped to the box.
+ */
+function makeAxes(root, [left, top, right, bottom], xName, yName) {
+  const width = right - left;
+  const height = bottom - top;
+  const clip = { x: left, y: top, width, height, viewBox: [left, top, width, height].join(' ') };
+  const canvas = svg('svg', clip);
+  const ticks = svg('g', { 'aria-hidden': 'true' });
+  const middle = (top + bottom) / 2;
+  root.append(
+    canvas,
+    svg('path', { class: 'frame', d: `M${left} ${top}V${bottom}H${right}` }),
+    ticks,
+    svg('text', { class: 'name', x: (left + right) / 2, y: bottom + 30, 'text-anchor': 'middle' }, xName),
+  );
+  if (yName) {
+    const turn = `translate(12 ${middle}) rotate(-90)`;
+    root.append(svg('text', { class: 'name', transform: turn, 'text-anchor': 'middle' }, yName));
+  }
+  let [x0, x1, y0, y1] = [0, 1, 0, 1];
+  let key = '';
+  const axes = {
+    canvas,
+    x: (value) => clampPixel(left + ((value - x0) / (x1 - x0)) * width),
+    y: (value) => clampPixel(bottom - ((value - y0) / (y1 - y0)) * height),
+    /** Data coordinates of a point of the SVG. */
+    invert: (px, py) => [x0 + ((px - left) / width) * (x1 - x0), y0 + ((bottom - py) / height) * (y1 - y0)],
+    /** Set the ranges; y values are exponents of ten if `log`. Returns whether anything moved. */
+    set(horizontal, vertical, log = false) {
+      const next = [horizontal, vertical, log].join();
+      if (key === next) return false;
+      key = next;
+      [x0, x1] = horizontal;
+      [y0, y1] = vertical;
+      ticks.replaceChildren(
+        ...niceTicks(x0, x1, width > 300 ? 7 : 6).filter((value) => value % 1 === 0 || xName !== 'step').map((value) =>
+          svg('text', { class: 'tick', x: axes.x(value), y: bottom + 15, 'text-anchor': 'middle' }, short(value))),
+        ...(log ? powerTicks(y0, y1, 5) : niceTicks(y0, y1, 6)).flatMap((value) => [
+          log ? svg('path', { class: 'grid', d: `M${left} ${axes.y(value)}H${right}` }) : '',
+          svg('text', { class: 'tick', x: left - 6, y: axes.y(value) + 4, 'text-anchor': 'end' }, log ? power(value) : short(value)),
+        ]),
+      );
+      return true;
+    },
+  };
+  return axes;
+}
+
+/** SVG path through (x(i), y(i)), i = 0 … count − 1, with a gap wherever y is not finite. */
+function polyline(count, x, y) {
+  let d = '';
+  let pen = 'M';
+  for (let i = 0; i < count; i++) {
+    const height = y(i);
+    if (Number.isFinite(height)) {
+      d += pen + x(i) + ' ' + height;
+      pen = 'L';
+    } else pen = 'M';
+  }
+  return d;
+}
+
+/** One marker at every point, thinned to about `most`. */
+function markers(count, x, y, marker, most) {
+  const stride = Math.ceil(count / most);
+  let d = '';
+  for (let i = 0; i < count; i += stride) if (Number.isFinite(y(i))) d += 'M' + x(i) + ' ' + y(i) + marker;
+  return d;
+}
+
+// ------------------------------------------------------------------------------------------------------ contours
+
+/** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
+const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', ''];
+
+/**
+ * SVG path around the region where the grid is at most `level`, closed along the border of the grid.
+ * @param {{nx: number, ny: number, grid: ArrayLike<number>}} contours row 0 at the bottom
+ * @param {(column: number) => number} px @param {(row: number) => number} py
+ */
+function regionBelow({ nx, ny, grid }, level, px, py) {
+  const columns = nx + 2; // a frame of points outside, at the place of their neighbours, closes every loop
+  const inside = (i, j) => i > 0 && j > 0 && i <= nx && j <= ny && grid[(j - 1) * nx + i - 1] <= level;
+  const value = (i, j) => (i > 0 && j > 0 && i <= nx && j <= ny ? grid[(j - 1) * nx + i - 1] : Infinity);
+  const place = (k, n) => Math.max(0, Math.min(n - 1, k - 1));
+  const edge = (i, j, side) =>
+    side === 0 ? 2 * (j * columns + i)
+    : side === 1 ? 2 * (j * columns + i + 1) + 1
+    : side === 2 ? 2 * ((j + 1) * columns + i)
+    : 2 * (j * columns + i) + 1;
+  const next = new Map();
+  for (let j = 0; j <= ny; j++) {
+    let [low, high] = [false, false];
+    for (let i = 0; i <= nx; i++) {
+      const [lowRight, highRight] = [inside(i + 1, j), inside(i + 1, j + 1)];
+      const turns = TURNS[low + 2 * lowRight + 4 * highRight + 8 * high];
+      for (let k = 0; k < turns.length; k += 2) next.set(edge(i, j, +turns[k]), edge(i, j, +turns[k + 1]));
+      [low, high] = [lowRight, highRight];
+    }
+  }
+  const point = (id) => {
+    const cell = id >> 1;
+    let [i, j] = [cell % columns, Math.floor(cell / columns)];
+    let [k, l] = id & 1 ? [i, j + 1] : [i + 1, j];
+    if (!inside(i, j)) [i, j, k, l] = [k, l, i, j];
+    const t = (level - value(i, j)) / (value(k, l) - value(i, j)) || 0;
+    const between = (from, to, n) => place(from, n) + t * (place(to, n) - place(from, n));
+    return [px(between(i, k, nx)), py(between(j, l, ny))];
+  };
+  let d = '';
+  for (const first of next.keys()) {
+    const loop = [];
+    for (let id = first; next.has(id);) {
+      loop.push(point(id));
+      const following = next.get(id);
+      next.delete(id);
+      id = following;
+    }
+    d += smooth(loop);
+  }
+  return d;
+}
+
+/** A closed curve that bends at each point of the loop and passes halfway between them. */
+function smooth(loop) {
+  const halfway = ([x, y], [u, v]) => `${(x + u) / 2} ${(y + v) / 2}`;
+  let d = 'M' + halfway(loop.at(-1), loop[0]);
+  loop.forEach((corner, i) => { d += `Q${corner[0]} ${corner[1]} ${halfway(corner, loop[(i + 1) % loop.length])}`; });
+  return d + 'Z';
+}
+
+// --------------------------------------------------------------------------------------------------------- panels
+
+/** A group in the colour of a rule; set through the object model, as a strict content policy forbids style attributes. */
+function coloured(rule, ...children) {
+  const group = svg('g', { class: 'rule' }, ...children);
+  group.style.setProperty('--c', rule.color);
+  return group;
+}
+
+const layersOf = (rule, parent, names) => {
+  const group = coloured(rule);
+  parent.append(group);
+  return Object.fromEntries(names.map((name) => {
+    const dash = name === 'line' ? rule.dash : name === 'thin' ? '2 3' : null;
+    const node = name === 'cursor' ? svg('circle', { class: name, r: 5 }) : svg('path', { class: name, 'stroke-dasharray': dash });
+    group.append(node);
+    return [name, node];
+  }));
+};
+
+function panel(name, viewBox, title) {
+  return svg('svg', { class: name, viewBox, role: 'group', 'aria-label': title });
+}
+
+function moveCursor(circle, x, y) {
+  const shown = Number.isFinite(y);
+  circle.toggleAttribute('hidden', !shown);
+  if (shown) circle.setAttribute('transform', `translate(${x} ${y})`);
+}
+
+/** Contours, paths and the start point. */
+function planePanel(spec) {
+  const root = panel('d2l-plane', '0 0 480 360', 'Contours of f and the path');
+  const axes = makeAxes(root, [46, 8, 472, 322], 'x₁', 'x₂');
+  const field = svg('g', { 'aria-hidden': 'true' });
+  axes.canvas.append(field);
+  const layers = spec.rules.map((rule) => layersOf(rule, axes.canvas, ['line', 'dots', 'cursor']));
+  const handle = svg('g', { 'data-handle': 'start', tabindex: 0, role: 'slider', 'aria-label': 'start point, move it with the arrow keys' },
+    svg('circle', { class: 'reach', r: 18 }), svg('circle', { class: 'start', r: 7 }));
+  root.append(handle);
+  let contours = null;
+
+  const drawField = (window) => {
+    const { nx, ny, levels } = contours;
+    const px = (i) => axes.x(window[0] + (i / (nx - 1)) * (window[1] - window[0]));
+    const py = (j) => axes.y(window[2] + (j / (ny - 1)) * (window[3] - window[2]));
+    const paths = [...levels].sort((a, b) => b - a).map((level) => regionBelow(contours, level, px, py));
+    while (field.childElementCount > paths.length) field.lastChild.remove();
+    paths.forEach((d, i) => {
+      if (!field.children[i]) field.append(svg('path', { class: 'level' }));
+      field.children[i].setAttribute('d', d);
+    });
+  };
+
+  return {
+    root,
+    axes,
+    handle,
+    moveStart([x1, x2]) {
+      const place = `translate(${axes.x(x1)} ${axes.y(x2)})`;
+      if (handle.getAttribute('transform') === place && handle.getAttribute('aria-valuenow') === String(x1)) return;
+      handle.setAttribute('transform', place);
+      handle.setAttribute('aria-valuenow', x1);
+      handle.setAttribute('aria-valuetext', `x₁ ${short(x1)}, x₂ ${short(x2)}`);
+    },
+    draw(result, upTo) {
+      const moved = axes.set(result.window.slice(0, 2), result.window.slice(2));
+      if (moved || result.contours.key !== contours?.key) {
+        contours = result.contours;
+        drawField(result.window);
+      }
+      result.rules.forEach(({ path }, r) => {
+        const count = Math.min(path.length / 2, upTo + 1);
+        const x = (i) => axes.x(path[2 * i]);
+        const y = (i) => axes.y(path[2 * i + 1]);
+        layers[r].line.setAttribute('d', polyline(count, x, y));
+        layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 120));
+      });
+    },
+    cursor(result, k) {
+      result.rules.forEach(({ path }, r) => moveCursor(layers[r].cursor, k == null ? 0 : axes.x(path[2 * k]), k == null ? NaN : axes.y(path[2 * k + 1])));
+    },
+  };
+}
+
+const log10 = (value) => (value > 0 ? Math.log10(value) : NaN);
+
+/**
+ * Curves over the steps. `curves` maps layers to keys of the result, e.g. {line: 'rate1', thin: 'rate2'}; `axis` names the
+ * range in `result.axes`; the first value belongs to step `first`.
+ */
+function stepsPanel(spec, { name, viewBox, box, title, yName, curves, axis, first, log: mayBeLog }) {
+  const root = panel(name, viewBox, title);
+  const [left, top, right, bottom] = box;
+  if (title) root.append(svg('text', { class: 'name', x: left, y: top - 7 }, title));
+  const axes = makeAxes(root, box, 'step', yName);
+  const layers = spec.rules.map((rule) => layersOf(rule, axes.canvas, [...Object.keys(curves), 'dots', 'cursor']));
+  const ruler = svg('path', { class: 'ruler' });
+  axes.canvas.prepend(ruler);
+  let scale = log10;
+  const height = (values, k) => axes.y(scale(values[k - first] ?? NaN));
+  return {
+    root,
+    axes,
+    draw(result, upTo, steps) {
+      const log = mayBeLog && result.axes[axis + '_log'] !== false;
+      scale = log ? log10 : (value) => value;
+      axes.set([0, Math.max(1, steps)], result.axes[axis], log);
+      result.rules.forEach((rule, r) => {
+        for (const [layer, key] of Object.entries(curves)) {
+          const count = Math.max(0, Math.min(rule[key].length, upTo + 1 - first));
+          const x = (i) => axes.x(i + first);
+          const y = (i) => height(rule[key], i + first);
+          layers[r][layer].setAttribute('d', polyline(count, x, y));
+          if (layer === 'line') layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 12));
+        }
+      });
+    },
+    cursor(result, k) {
+      ruler.setAttribute('d', k == null ? '' : `M${axes.x(k)} ${top}V${bottom}`);
+      result.rules.forEach((rule, r) =>
+        moveCursor(layers[r].cursor, k == null ? 0 : axes.x(k), k == null ? NaN : height(rule[curves.line], k)));
+    },
+    stepAt: (clientX) => {
+      const { left: x, width } = root.getBoundingClientRect();
+      const units = +viewBox.split(' ')[2];
+      return Math.round(axes.invert(((clientX - x) / width) * units, 0)[0]);
+    },
+  };
+}
+
+// ------------------------------------------------------------------------------------------------------- controls
+
+/** Label, range and number field of one slider; `change(value)` is called with the true value. */
+function sliderRow(slider, id, change) {
+  const { min, max, step, log } = slider;
+  const whole = slider.integer ? 1 : step;
+  const toRange = log ? Math.log10 : (value) => value;
+  const fromRange = (text) => Math.max(min, Math.min(max, log ? +(10 ** text).toPrecision(4) : +text));
+  const range = html('input', { type: 'range', id, name: slider.name, min: toRange(min), max: toRange(max), step: whole });
+  const number = html('input', { type: 'number', name: slider.name, min, max, step: 'any', 'aria-label': slider.label + ', exact value' });
+  const row = html('div', { class: 'd2l-slider' }, html('label', { for: id }, slider.label), range, number);
+  const show = (value) => {
+    range.value = toRange(value);
+    range.setAttribute('aria-valuetext', short(value));
+    number.value = value && Math.abs(value) < 1e-3 ? value.toExponential() : value;
+  };
+  let current = NaN;
+  const set = (value) => {
+    if (value !== current) show(value); // touching an input costs layout, even where nothing changes
+    current = value;
+  };
+  range.addEventListener('input', () => { set(fromRange(range.value)); change(current); });
+  const apply = () => {
+    const typed = number.value.trim() === '' ? NaN : Number(number.value);
+    if (!Number.isFinite(typed)) return show(current);
+    current = Math.max(min, Math.min(max, slider.integer ? Math.round(typed) : typed));
+    show(current);
+    change(current);
+  };
+  number.addEventListener('change', () => Number(number.value) !== current && apply());
+  // Not left to the change event, which a notebook may keep Enter from making.
+  number.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    apply();
+  });
+  return { row, set, slider };
+}
+
+const button = (action, text) => html('button', { type: 'button', 'data-action': action }, text);
+
+/** The source of each rule, to be edited in place. Tab indents, Escape leaves, Ctrl+Enter runs. */
+function editor(spec, id, run) {
+  const texts = {};
+  const choice = html('select', { id: id + '-rule' }, ...spec.rules.map(({ name, label }) => html('option', { value: name }, label)));
+  const area = html('textarea', { name: 'source', id: id + '-source', spellcheck: 'false', autocapitalize: 'off', autocomplete: 'off', wrap: 'off' });
+  const runButton = button('run', 'Run');
+  const root = html('div', { class: 'd2l-editor' },
+    html('p', {}, html('label', { for: area.id }, 'Python source'), ' ', spec.rules.length > 1 ? html('label', {}, ' of ', choice) : ''),
+    area,
+    html('p', {}, runButton, ' ', html('small', {}, 'Ctrl+Enter runs, Tab indents, Escape leaves the text')));
+  root.hidden = true;
+  const open = () => {
+    area.value = texts[choice.value];
+    area.rows = Math.min(24, area.value.split('\n').length + 1);
+  };
+  const reset = () => {
+    for (const { name, source } of spec.rules) texts[name] = source;
+    open();
+  };
+  area.addEventListener('input', () => { texts[choice.value] = area.value; });
+  area.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') runButton.focus();
+    else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) run();
+    else if (event.key === 'Tab' && !event.shiftKey) {
+      if (!document.execCommand('insertText', false, '    ')) area.setRangeText('    ', area.selectionStart, area.selectionEnd, 'end');
+      area.dispatchEvent(new Event('input'));
+    } else return;
+    event.preventDefault();
+  });
+  choice.addEventListener('change', open);
+  runButton.addEventListener('click', run);
+  reset();
+  /** What differs from the book's code, or null. */
+  const sources = () => {
+    const edited = spec.rules.filter(({ name, source }) => texts[name] !== source).map(({ name }) => [name, texts[name]]);
+    return edited.length ? Object.fromEntries(edited) : null;
+  };
+  return { root, area, reset, sources };
+}
+
+// --------------------------------------------------------------------------------------------------------- figure
+
+let figures = 0;
+
+/** Fill `el` (or the static figure it is) with the live figure. Returns the function that takes it away. */
+function render({ model, el }) {
+  /** @type {any} */
+  const spec = model.get('spec');
+  const isTrace = spec.kind === 'trace';
+  const uid = `d2l-${++figures}`;
+  const figure = el.matches('figure.d2l-explorer') ? el : el.appendChild(html('figure', { class: 'd2l-explorer' }));
+  figure.dataset.kind = spec.kind;
+  figure.dataset.rule = spec.rules[0].name;
+  if (figure !== el) { // in a notebook, whose keys (Enter, arrows, …) must not act on what is typed here
+    figure.dataset.lmSuppressShortcuts = 'true';
+    figure.addEventListener('keydown', (event) => event.stopPropagation());
+  }
+
+  /** @type {State} */
+  let state = structuredClone(model.get('state'));
+  const initial = spec.state;
+  let result = null; // the last good one
+  let goodSources = state.sources;
+  let rejected = false; // the editor holds code that failed
+  let cursor = null;
+  let timer = 0;
+
+  // Panels
+  const plane = isTrace ? planePanel(spec) : null;
+  const side = { name: 'd2l-side', viewBox: '0 0 320 174', box: [46, 20, 312, 136], log: true };
+  const steps = isTrace
+    ? [
+        stepsPanel(spec, { ...side, title: 'f after each step', curves: { line: 'f' }, axis: 'f', first: 0 }),
+        stepsPanel(spec, { ...side, title: 'step per unit of gradient: x₁ bold, x₂ fine', curves: { line: 'rate1', thin: 'rate2' }, axis: 'rate', first: 1 }),
+      ]
+    : [stepsPanel(spec, { name: 'd2l-wide', viewBox: '0 0 640 260', box: [58, 10, 632, 222], yName: 'learning rate', curves: { line: 'rate' }, axis: 'rate', first: 0 })];
+  const panels = plane ? [plane, ...steps] : steps;
+  const plots = html('div', { class: 'd2l-plots' }, ...panels.map((panel) => panel.root));
+
+  // Words
+  const lines = spec.rules.map((rule) => {
+    const swatch = svg('svg', { viewBox: '0 0 34 12', 'aria-hidden': 'true' },
+      coloured(rule,
+        svg('path', { class: 'line', 'stroke-dasharray': rule.dash, d: 'M1 6H33' }),
+        svg('path', { class: 'dots', d: 'M17 6' + rule.marker })));
+    const words = html('span');
+    return { words, item: html('li', {}, swatch, ' ', html('b', {}, rule.label), ' ', words) };
+  });
+  const summary = html('p', { class: 'd2l-summary', 'aria-live': 'polite' });
+  const goal = html('p', { class: 'd2l-goal' });
+  const alert = html('p', { class: 'd2l-alert', role: 'alert' });
+  const note = html('p', { class: 'd2l-note', role: 'status' });
+  const tableBody = html('tbody');
+  const headings = isTrace ? ['step', 'x₁', 'x₂', 'f'] : ['step', 'rate'];
+  const table = html('details', { class: 'd2l-table' },
+    html('summary', {}, isTrace ? 'The path in numbers' : 'The schedule in numbers'),
+    html('div', { tabindex: 0, role: 'region', 'aria-label': 'table of steps' },
+      html('table', {}, html('thead', {}, html('tr', {}, ...headings.map((text) => html('th', { scope: 'col' }, text)))), tableBody)));
+
+  // Controls
+  const controls = html('div', { class: 'd2l-controls' });
+  let rows = [];
+  const objective = () => spec.objectives.find(({ name }) => name === state.objective);
+  const shapes = new Set(spec.objectives.flatMap(({ params }) => params)); // sliders that only some functions have
+  const menu = html('select', { name: 'objective', id: uid + '-objective' },
+    ...spec.objectives.map(({ name, label }) => html('option', { value: name }, label)));
+  const menuRow = html('div', { class: 'd2l-slider' }, html('label', { for: menu.id }, 'function f'), menu);
+  const setRows = (sliders) => {
+    rows = sliders.map((slider) => sliderRow(slider, `${uid}-${slider.name}`, (value) => {
+      request({ values: { ...state.values, [slider.name]: value } });
+    }));
+    controls.replaceChildren(...rows.map(({ row }) => row), ...(menu.length > 1 ? [menuRow] : []));
+    syncControls();
+  };
+  const syncControls = () => {
+    for (const { row, set, slider } of rows) {
+      set(state.values[slider.name] ?? slider.default);
+      row.hidden = shapes.has(slider.name) && !objective().params.includes(slider.name);
+    }
+    menu.value = state.objective;
+  };
+
+  const play = button('play', 'Play');
+  const reset = button('reset', 'Reset');
+  const copy = button('copy-link', 'Copy link');
+  const edit = button('edit', 'Edit the code');
+  edit.setAttribute('aria-expanded', 'false');
+  const code = editor(spec, uid, () => {
+    rejected = false;
+    request({ sources: code.sources() });
+  });
+  const buttons = html('div', { class: 'd2l-buttons' }, play, reset, ...(model.get('link') ? [copy] : []), edit);
+
+  // Asking and showing
+  const last = () => Math.max(...result.rules.map((rule) => (rule.rate ?? rule.f).length)) - 1;
+
+  function request(change) {
+    stop();
+    state = { ...state, ...change, seq: state.seq + 1 };
+    figure.dataset.state = 'running';
+    write(note, '');
+    syncControls();
+    plane?.moveStart(state.start);
+    model.set('state', state);
+    model.save_changes();
+  }
+
+  function draw(upTo = Infinity) {
+    const asked = isTrace ? Math.max(state.values.steps, last()) : last();
+    for (const panel of panels) panel.draw(result, upTo, asked);
+  }
+
+  function point(k) {
+    cursor = k;
+    for (const panel of panels) panel.cursor(result, k);
+    sayLines();
+  }
+
+  function sayLines() {
+    result.rules.forEach((rule, r) => {
+      const values = rule.f ?? rule.rate;
+      const k = Math.min(cursor ?? Infinity, values.length - 1);
+      const where = isTrace ? `x = (${short(rule.path[2 * k])}, ${short(rule.path[2 * k + 1])}), f = ${short(values[k])}` : `rate ${short(values[k])}`;
+      write(lines[r].words, `step ${k}: ${where}`);
+    });
+  }
+
+  function fillTable() {
+    if (!table.open || !result) return;
+    const { path, f, rate } = result.rules[0];
+    tableBody.replaceChildren(...Array.from({ length: (rate ?? f).length }, (_, k) => {
+      const cells = rate ? [rate[k]] : [path[2 * k], path[2 * k + 1], f[k]];
+      return html('tr', {}, html('th', { scope: 'row' }, k), ...cells.map((value) => html('td', {}, short(value, 7))));
+    }));
+  }
+
+  function showError({ message, line }) {
+    write(alert, line ? `Line ${line}: ${message}` : message);
+    rejected = state.sources !== goodSources;
+    state = { ...state, sources: goodSources };
+    figure.dataset.state = 'error';
+  }
+
+  function showResult() {
+    const answer = model.get('result');
+    if (!answer || (!answer.rules && !answer.error)) return;
+    const current = answer.seq === state.seq;
+    if (answer.error) {
+      if (current) showError(answer.error);
+      figure.dataset.seq = answer.seq;
+      return;
+    }
+    if (current) goodSources = state.sources;
+    result = answer;
+    if (!rejected) write(alert, '');
+    if (answer.new_sliders) addSliders(answer.new_sliders);
+    cursor = null;
+    draw();
+    point(null);
+    plane?.moveStart(state.start);
+    write(summary, answer.summary ?? '');
+    write(goal, answer.goal ? `Goal ${answer.goal.text}` : '');
+    goal.dataset.reached = Boolean(answer.goal?.reached);
+    fillTable();
+    const [first] = answer.rules;
+    if (first.path) figure.dataset.end = JSON.stringify([...first.path.slice(-2)]);
+    figure.dataset.seq = answer.seq;
+    if (current) figure.dataset.state = first.diverged_at == null ? 'ready' : 'diverged';
+  }
+
+  function addSliders(extra) {
+    const sliders = [...spec.sliders, ...extra];
+    if (JSON.stringify(sliders) !== JSON.stringify(rows.map(({ slider }) => slider))) setRows(sliders);
+  }
+
+  /** A state that came from outside: a link, the back button, or Python. */
+  function adopt() {
+    const next = model.get('state');
+    if (next === state || next.seq <= state.seq) return;
+    stop();
+    state = structuredClone(next);
+    syncControls();
+    plane?.moveStart(state.start);
+    figure.dataset.state = 'running';
+  }
+
+  const showNote = () => write(note, model.get('note') ?? '');
+
+  // Play: the path grows step by step; in a few jumps for readers who asked for less motion.
+  function stop() {
+    if (!timer) return;
+    clearInterval(timer);
+    timer = 0;
+    write(play, 'Play');
+    draw();
+    point(null);
+  }
+
+  function start() {
+    const end = last();
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const stride = calm ? Math.ceil(end / 6) : Math.ceil(end / 200);
+    let k = 0;
+    const advance = () => {
+      draw(k);
+      point(k);
+      if (k >= end) return stop();
+      k = Math.min(end, k + stride);
+    };
+    write(play, 'Pause');
+    timer = setInterval(advance, calm ? 700 : Math.max(25, Math.min(220, 5000 / end)));
+    advance();
+  }
+
+  play.addEventListener('click', () => (timer ? stop() : result && start()));
+  reset.addEventListener('click', () => {
+    code.reset();
+    rejected = false;
+    write(alert, '');
+    request({ ...structuredClone(initial), seq: state.seq });
+  });
+  copy.addEventListener('click', async () => {
+    const copied = await navigator.clipboard?.writeText(model.get('link')(state)).then(() => true, () => false);
+    write(note, copied ? 'Link copied.' : `Copy this link: ${model.get('link')(state)}`);
+  });
+  edit.addEventListener('click', () => {
+    code.root.hidden = !code.root.hidden;
+    edit.setAttribute('aria-expanded', String(!code.root.hidden));
+    if (!code.root.hidden) code.area.focus({ preventScroll: true });
+  });
+  menu.addEventListener('change', () => {
+    state.objective = menu.value;
+    request({ start: objective().start, window: null });
+  });
+  table.addEventListener('toggle', fillTable);
+  for (const panel of steps) {
+    panel.root.addEventListener('pointermove', (event) => {
+      if (result && !timer) point(Math.max(0, Math.min(last(), panel.stepAt(event.clientX))));
+    });
+    panel.root.addEventListener('pointerleave', () => result && !timer && point(null));
+  }
+  if (plane) moveable(plane, () => state, () => result, request);
+
+  const task = spec.task ?? {};
+  figure.replaceChildren(
+    ...(task.predict ? [html('p', { class: 'd2l-predict' }, html('b', {}, 'Predict first. '), task.predict)] : []),
+    plots,
+    html('ul', { class: 'd2l-rules' }, ...lines.map(({ item }) => item)),
+    summary, goal, controls, buttons, note, code.root, alert,
+    ...(task.seen ? [html('details', { class: 'd2l-seen' }, html('summary', {}, 'What you should have seen'), html('p', {}, task.seen))] : []),
+    table,
+    ...(spec.title ? [html('figcaption', {}, spec.title)] : []),
+  );
+  setRows(spec.sliders);
+  showNote();
+  const handlers = { 'change:result': showResult, 'change:state': adopt, 'change:note': showNote };
+  for (const [event, handler] of Object.entries(handlers)) model.on(event, handler);
+  if (model.get('result')?.rules) showResult();
+  else request({});
+  return () => {
+    clearInterval(timer);
+    for (const [event, handler] of Object.entries(handlers)) model.off(event, handler);
+  };
+}
+
+/** Drag the start point, click where it should go, or use the arrow keys (with Shift ten times finer). */
+function moveable({ root, axes, handle }, getState, getResult, request) {
+  const at = (event) => {
+    const matrix = root.getScreenCTM().inverse();
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
+    return axes.invert(Math.max(46, Math.min(472, x)), Math.max(8, Math.min(322, y)));
+  };
+  const tidy = (point) => {
+    const [x0, x1, y0, y1] = getResult().window;
+    const digits = (span) => Math.max(0, Math.min(15, 3 - Math.floor(Math.log10(span))));
+    return [+point[0].toFixed(digits(x1 - x0)), +point[1].toFixed(digits(y1 - y0))];
+  };
+  let dragging = false;
+  handle.addEventListener('pointerdown', (event) => {
+    if (!getResult()) return;
+    dragging = true;
+    handle.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    handle.focus();
+  });
+  handle.addEventListener('pointermove', (event) => {
+    if (dragging) request({ start: tidy(at(event)), window: getResult().window });
+  });
+  for (const type of ['pointerup', 'pointercancel']) {
+    handle.addEventListener(type, () => {
+      if (!dragging) return;
+      dragging = false;
+      request({ window: null });
+    });
+  }
+  axes.canvas.addEventListener('click', (event) => getResult() && request({ start: tidy(at(event)) }));
+  const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  handle.addEventListener('keydown', (event) => {
+    const direction = directions[event.key];
+    if (!direction || !getResult()) return;
+    event.preventDefault();
+    const [x0, x1, y0, y1] = getResult().window;
+    const size = event.shiftKey ? 500 : 50;
+    const { start } = getState();
+    request({ start: tidy([start[0] + (direction[0] * (x1 - x0)) / size, start[1] + (direction[1] * (y1 - y0)) / size]) });
+  });
+}
+
+export default { render };

@@ -1,0 +1,89 @@
+"""The widget of a live kernel, which also carries the static figure for pages without one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import anywidget
+import traitlets
+
+from d2l_utils.explore.compute import Figure
+from d2l_utils.explore.figure import plain, to_html
+
+_HERE = Path(__file__).parent
+#: Edited code that runs for longer than so many seconds is stopped.
+TIME_LIMIT = 2.0
+
+
+class Explorer(anywidget.AnyWidget):
+    """An interactive figure; made by :func:`d2l_utils.explore_2d` and :func:`d2l_utils.explore_schedule`.
+
+    Attributes
+    ----------
+    spec : dict
+        What the figure is; constant.
+    state : dict
+        What the reader has set; written by the front end.
+    result : dict
+        What Python has computed for it.
+    """
+
+    _esm = _HERE / "explorer.js"
+    _css = _HERE / "explorer.css"
+    spec = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    result = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, spec: dict[str, Any], functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._figure = Figure(spec, dict(functions))
+        first = self._figure.answer(spec["state"])
+        self._html = to_html(spec, first)
+        super().__init__(spec=spec, state=spec["state"], result=plain(first))
+        self.observe(self._update, "state")
+
+    def to_html(self) -> str:
+        """Return the figure in its default state as HTML; the website's scripts make it interactive."""
+        return self._html
+
+    def _update(self, change: Mapping[str, Any]) -> None:
+        state = change["new"]
+        # Only edited code is timed: tracing is slow, and the reader's own functions can be interrupted as ever.
+        guard = time_limit(TIME_LIMIT) if state.get("sources") else nullcontext()
+        try:
+            with guard:
+                self.result = plain(self._figure.answer(state))
+        except OvertimeError as error:
+            problem = {"message": str(error), "line": None, "rule": self._figure.current}
+            self.result = {"seq": state["seq"], "error": problem}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return {**data, "text/html": self._html}, metadata
+
+
+class OvertimeError(BaseException):
+    """Code has run for too long. As no ``Exception``, it is not caught by an ``except Exception`` of that code."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise an OvertimeError in the Python functions called inside, should they run for longer."""
+    end = time.monotonic() + seconds
+
+    def trace(_frame: FrameType, _event: str, _argument: Any) -> Any:
+        if time.monotonic() > end:
+            raise OvertimeError(f"stopped: the code ran for more than {seconds:g} seconds")
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

@@ -1,0 +1,66 @@
+/**
+ * Runs in the Web Worker: starts MicroPython, loads the book's Python and answers requests, one at a time.
+ *
+ * In:  {boot: {mjs, wasm, python}} once (base64 of gzip; Python text), then {text: JSON request}.
+ * Out: {ready: true} | {failed: message} | {text: JSON answer, numbers: Float64Array}.
+ */
+
+const GLUE = `
+import sys, uctypes
+sys.modules['js'] = sys.modules['jsffi'] = None  # code typed by a reader computes and does nothing else
+def _serve(text):
+    global _numbers
+    answer, _numbers = reply(text)
+    return answer
+def _address():
+    return uctypes.addressof(_numbers)
+def _length():
+    return len(_numbers)
+`;
+
+const answer = self.postMessage.bind(self);
+
+/** Take away what reaches beyond the worker, once MicroPython is loaded: the block on `js` is then not the only wall. */
+function closeDoors() {
+  for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'EventSource', 'WebTransport', 'BroadcastChannel',
+    'Worker', 'importScripts', 'indexedDB', 'caches']) {
+    for (let scope = self; scope; scope = Object.getPrototypeOf(scope)) {
+      if (Object.hasOwn(scope, name)) Object.defineProperty(scope, name, { value: undefined });
+    }
+  }
+}
+
+async function unpack(base64, type) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+  return URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type }));
+}
+
+async function boot({ mjs, wasm, python }) {
+  const { loadMicroPython } = await import(await unpack(mjs, 'text/javascript'));
+  const url = await unpack(wasm, 'application/wasm');
+  const micropython = await loadMicroPython({ url, stdout: () => {}, heapsize: 4 * 1024 * 1024 });
+  micropython.runPython(python + GLUE);
+  const [serve, address, length] = ['_serve', '_address', '_length'].map((name) => micropython.globals.get(name));
+  const module = micropython._module;
+  closeDoors();
+  return (text) => {
+    const reply = serve(text);
+    const [from, bytes] = [address(), 8 * length()];
+    const numbers = new Float64Array(module.HEAPU8.slice(from, from + bytes).buffer); // the heap may have moved: ask each time
+    answer({ text: reply, numbers }, [numbers.buffer]);
+  };
+}
+
+let serve = null;
+
+self.onmessage = async ({ data }) => {
+  try {
+    if (data.boot) {
+      serve = await boot(data.boot);
+      answer({ ready: true });
+    } else serve(data.text);
+  } catch (error) {
+    answer({ failed: String(error.message ?? error) });
+  }
+};
