@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def get_mnist1d(seed: int = 42) -> Classification:
     try:
         with np.load(path) as arrays:
             return _as_problem(*(arrays[name] for name in Classification._fields))
-    except (OSError, ValueError, KeyError, EOFError):  # not there yet, or damaged
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there yet, or damaged
         arrays = _make_mnist1d(seed)
     _save(path, arrays)
     return _as_problem(*arrays)

@@ -135,56 +135,60 @@ def best_rates(runs: Iterable[dict[str, Any]]) -> dict[str, float]:
     return best
 
 
-def experiment(executor: futures.Executor, report: Callable[[str], None] = print) -> dict[str, Any]:
-    """Search the rates, compare the schedules at their best, and measure curvature; the runs go to ``executor``."""
+def experiment(
+    executor: futures.Executor, known: Iterable[dict[str, Any]] = (), report: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Search the rates, compare the schedules at their best, and measure curvature; the runs go to ``executor``.
 
-    def train(settings: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
-        begin, done = time.monotonic(), []
-        for result in executor.map(run, settings):
-            done.append(result)
-            if len(done) % 10 == 0 or len(done) == len(settings):
-                report(f"{what}: {len(done)} of {len(settings)} runs, {time.monotonic() - begin:.0f} s")
-        return done
+    Runs in ``known`` are not made again.
+    """
+    made = {key_of(r): r for r in known}
 
-    search = train(
-        [
-            {"schedule": name, "base_lr": rate, "seed": seed, "data": SEARCH_DATA}
-            for name in SCHEDULES
-            for rate in RATES
-            for seed in SEARCH_SEEDS
-        ],
-        "search",
-    )
+    def train(what: str, pairs: Iterable[tuple[str, float]], seeds: Iterable[int], draw: int) -> list[dict[str, Any]]:
+        settings = [
+            {"schedule": name, "base_lr": rate, "seed": seed, "data": draw} for name, rate in pairs for seed in seeds
+        ]
+        missing = [setting for setting in settings if key_of(setting) not in made]
+        begin = time.monotonic()
+        for i, result in enumerate(executor.map(run, missing), start=1):
+            made[key_of(result)] = result
+            if i % 10 == 0 or i == len(missing):
+                report(f"{what}: {i} of {len(missing)} runs, {time.monotonic() - begin:.0f} s")
+        return [made[key_of(setting)] for setting in settings]
+
+    search = train("search", [(name, rate) for name in SCHEDULES for rate in RATES], SEARCH_SEEDS, SEARCH_DATA)
+    while wider := beyond_the_edge(search):
+        search += train(f"search at {wider}", wider, SEARCH_SEEDS, SEARCH_DATA)
     best = best_rates(search)
     report(f"best rates: {best}")
-    final = {(name, rate) for name, rate in best.items()} | {
-        (name, rate) for name in ("cosine", "warmup_cosine") for rate in WARMUP_RATES
-    }
-    runs = train(
-        [
-            {"schedule": name, "base_lr": rate, "seed": seed, "data": TEST_DATA}
-            for name, rate in sorted(final)
-            for seed in SEEDS
-        ],
-        "comparison",
-    )
+    final = set(best.items()) | {(name, rate) for name in ("cosine", "warmup_cosine") for rate in WARMUP_RATES}
+    runs = train("comparison", sorted(final), SEEDS, TEST_DATA)
     report("curvature")
-    curvatures = list(
-        executor.map(
-            curvature,
-            [
-                {"base_lr": rate, "warmup_steps": warm, "seed": seed}
-                for rate in CURVATURE_RATES
-                for warm in CURVATURE_WARMUPS
-                for seed in CURVATURE_SEEDS
-            ],
-        )
-    )
-    for r in search:
-        r["test_accuracy"] = r["test_accuracy"][-1:]  # all that the search looks at
-        r["train_accuracy"] = r["train_accuracy"][-1:]
-        r["train_loss"] = r["train_loss"][-1:]
-    return {"best_rates": best, "runs": runs, "search": search, "curvature": curvatures}
+    settings = [
+        {"base_lr": rate, "warmup_steps": warm, "seed": seed}
+        for rate in CURVATURE_RATES
+        for warm in CURVATURE_WARMUPS
+        for seed in CURVATURE_SEEDS
+    ]
+    last = [r | {key: r[key][-1:] for key in ("train_loss", "train_accuracy", "test_accuracy")} for r in search]
+    return {"best_rates": best, "runs": runs, "search": last, "curvature": list(executor.map(curvature, settings))}
+
+
+def key_of(setting: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells one run from all others."""
+    return tuple(setting[key] for key in ("schedule", "base_lr", "seed", "data"))
+
+
+def beyond_the_edge(search: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    """For each schedule whose best rate is the lowest (highest) tried: half (twice) that rate."""
+    wider = []
+    for name, rate in best_rates(search).items():
+        tried = {r["base_lr"] for r in search if r["schedule"] == name}
+        if rate == min(tried):
+            wider.append((name, rate / 2))
+        elif rate == max(tried):
+            wider.append((name, rate * 2))
+    return wider
 
 
 def main() -> None:
@@ -192,15 +196,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executor", choices=("process", "thread"), default="process")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="keep the runs of the results file; make what is missing")
     options = parser.parse_args()
     data(SEARCH_DATA), data(TEST_DATA)  # fill the cache before the workers look into it
     kinds: dict[str, type[futures.Executor]] = {
         "process": futures.ProcessPoolExecutor,
         "thread": futures.ThreadPoolExecutor,
     }
+    known: list[dict[str, Any]] = []
+    if options.keep:
+        stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+        known = stored["runs"] + stored["search"]
     begin = time.monotonic()
     with kinds[options.executor](max_workers=options.workers) as executor:  # type: ignore[call-arg]
-        results = experiment(executor)
+        results = experiment(executor, known)
     about = {
         "command": " ".join(["python", "experiments/lr_scheduler.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
