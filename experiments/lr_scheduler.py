@@ -175,7 +175,7 @@ def experiment(
 
 
 def key_of(setting: dict[str, Any]) -> tuple[Any, ...]:
-    """What tells one run from all others."""
+    """Return what tells one run from all others."""
     return tuple(setting[key] for key in ("schedule", "base_lr", "seed", "data"))
 
 
@@ -204,16 +204,17 @@ def main() -> None:
         "thread": futures.ThreadPoolExecutor,
     }
     known: list[dict[str, Any]] = []
+    minutes = 0.0
     if options.keep:
         stored = json.loads(RESULTS.read_text(encoding="utf-8"))
-        known = stored["runs"] + stored["search"]
+        known, minutes = stored["runs"] + stored["search"], stored["about"]["minutes"]
     begin = time.monotonic()
     with kinds[options.executor](max_workers=options.workers) as executor:  # type: ignore[call-arg]
         results = experiment(executor, known)
     about = {
         "command": " ".join(["python", "experiments/lr_scheduler.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
-        "minutes": round((time.monotonic() - begin) / 60, 1),
+        "minutes": round(minutes + (time.monotonic() - begin) / 60, 1),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
