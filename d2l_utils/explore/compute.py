@@ -17,7 +17,7 @@ from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
 #: Points of the grid on which the contour lines are found.
-_COLUMNS, _ROWS = 53, 41
+_COLUMNS, _ROWS = 43, 33
 #: Every so many of them give the levels; it divides neither side, so they lie all over the picture.
 _EVERY = 5
 _NUM_LEVELS = 11
@@ -290,8 +290,11 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
         run["name"] = rule["name"]
         runs.append(run)
         if not fixed:
-            # Of a run that diverges the picture shows where it goes, not how far it gets.
-            _widen(window, entry["window"], points[: run["diverged_at"] + 3] if run["diverged_at"] else points)
+            shown = points
+            if run["diverged_at"]:  # the picture shows where it goes, not how far it gets: the path leaves the frame
+                reach = 1.2 * _reach(entry["window"], start)
+                shown = [(_clip(x1, reach), _clip(x2, reach)) for x1, x2 in points[: run["diverged_at"] + 3]]
+            _widen(window, entry["window"], shown)
         for slider in new_sliders(rule, known):
             known.append(slider["name"])
             added.append(slider)
@@ -317,7 +320,7 @@ def _measure(
     points: list[tuple[float, float]], f: Any, f_grad: Any, steps: int, window: list[float], below: float
 ) -> dict[str, Any]:
     """Return the numbers of one run: f at its points, and the step per unit of gradient in each coordinate."""
-    reach = _FAR * max([window[1] - window[0], window[3] - window[2]] + [abs(x) for x in points[0]])
+    reach = _reach(window, points[0])
     diverged_at = None if len(points) > steps else len(points)
     path: list[float] = []
     heights: list[float] = []
@@ -356,6 +359,15 @@ def _measure(
     else:
         run["summary"] = "f = " + number(heights[-1]) + " after " + str(steps) + (" step" if steps == 1 else " steps")
     return run
+
+
+def _reach(window: list[float], start: tuple[float, float]) -> float:
+    """Return the distance from the origin beyond which a run has diverged."""
+    return _FAR * max([window[1] - window[0], window[3] - window[2]] + [abs(x) for x in start])
+
+
+def _clip(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))
 
 
 def _widen(window: list[float], base: list[float], points: list[tuple[float, float]]) -> None:

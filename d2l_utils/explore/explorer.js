@@ -36,6 +36,7 @@ function short(value, digits = 4) {
   if (!value) return '0';
   const size = Math.abs(value);
   if (size >= 1e-4 && size < 1e6) return minus(+value.toPrecision(digits));
+  if (!Number.isFinite(value)) return '∞';
   const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
   return minus(+mantissa) + '·' + power(+exponent);
 }

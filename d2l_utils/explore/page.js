@@ -181,8 +181,9 @@ function makeModel(data, save) {
 
 const shorten = (texts) => texts.map((text) => (decode(text).length > 30 ? decode(text).slice(0, 30) + '…' : decode(text))).join(', ');
 
-function openFigure(element) {
+function openFigure(element, id) {
   const { spec, state, result } = JSON.parse(element.querySelector('script.d2l-data').textContent);
+  spec.id = id;
   const held = { contours: result.contours };
   const ask = () =>
     kernel.ask(spec.id, { spec, held, state: model.get('state'), done: (answer) => model.set('result', answer) });
@@ -231,9 +232,12 @@ function writeSoon() {
 }
 
 function openAll() {
+  const count = {};
   for (const element of document.querySelectorAll('figure.d2l-explorer')) {
+    const { rule } = element.dataset;
+    count[rule] = (count[rule] ?? 0) + 1;
     try {
-      openFigure(element);
+      openFigure(element, count[rule] > 1 ? `${rule}-${count[rule]}` : rule); // links count the figures of the page
     } catch (error) {
       console.error(error); // the static figure stays
     }

@@ -2,11 +2,9 @@
 
 import functools
 import http.server
-import shutil
 import threading
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from d2l_utils import explore_2d, explore_schedule
 from d2l_utils.explore.site import write_page
@@ -71,19 +69,10 @@ def address(page_file):
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(chromium):
+def page(browser):
     """An empty page; the test fails if anything on it reports an error or asks another server."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 900})
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
     page = context.new_page()
     problems = []
     page.on("console", lambda message: message.type == "error" and problems.append(message.text))

@@ -295,3 +295,11 @@ def test_nice_steps():
     assert [compute._nice(value) for value in (0.11, 0.9, 1, 1.1, 3, 7, 80)] == pytest.approx(
         [0.2, 1, 1, 2, 5, 10, 100]
     )
+
+
+def test_picture_of_an_explosion_keeps_a_scale_to_read():
+    figure = Figure(explore_2d(rules.gd_2d, objective="rosenbrock", values={"eta": 0.4}).spec)
+    result = figure.answer(figure.spec["state"])
+    assert result["rules"][0]["diverged_at"] is not None
+    assert max(map(abs, result["rules"][0]["path"])) > 1e60
+    assert 400 < max(map(abs, result["window"])) < 5000

@@ -85,8 +85,8 @@ def set_number(page, figure, name, value):
     )
 
 
-def test_figure_in_jupyterlab(lab, chromium):
-    page = chromium.new_page(viewport={"width": 1300, "height": 1000})
+def test_figure_in_jupyterlab(lab, browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(30_000)
     page.goto(lab)
     page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()

@@ -71,8 +71,8 @@ def test_nothing_overflows_on_a_small_screen(page, address, width):
     assert labels >= 9
 
 
-def test_forced_colours_keep_the_paths_and_the_controls(chromium, address):
-    context = chromium.new_context(forced_colors="active")
+def test_forced_colours_keep_the_paths_and_the_controls(browser, address):
+    context = browser.new_context(forced_colors="active")
     page = context.new_page()
     page.goto(address)
     figure = page.locator("figure[data-rule=rmsprop_2d]").first
@@ -91,8 +91,8 @@ def test_result_is_announced_in_words(figure):
     assert live.inner_text().startswith("converged: f < 1e-6 at step ")
 
 
-def test_without_scripts_the_figure_tells_its_story(chromium, address):
-    context = chromium.new_context(java_script_enabled=False)
+def test_without_scripts_the_figure_tells_its_story(browser, address):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
     figure = page.locator("figure[data-rule=rmsprop_2d]").first
@@ -105,10 +105,10 @@ def test_without_scripts_the_figure_tells_its_story(chromium, address):
     context.close()
 
 
-def test_taking_over_does_not_move_the_picture(chromium, address):
+def test_taking_over_does_not_move_the_picture(browser, address):
     boxes = []
     for scripts in (False, True):
-        context = chromium.new_context(java_script_enabled=scripts, viewport={"width": 1000, "height": 900})
+        context = browser.new_context(java_script_enabled=scripts, viewport={"width": 1000, "height": 900})
         page = context.new_page()
         page.goto(address)
         figure = page.locator("figure[data-rule=rmsprop_2d]").first

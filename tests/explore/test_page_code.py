@@ -136,7 +136,7 @@ def test_code_that_finds_the_blocked_module_finds_no_way_out(figure):
             "    g1, g2 = f_grad(x1, x2)\n",
         )
         wait_until(figure, "error")
-        assert "line" in alert(figure)
+        assert "'undefined' object has no attribute 'toString'" in alert(figure)
         figure.locator("[data-action=reset]").click()
         wait_until(figure, "ready")
 

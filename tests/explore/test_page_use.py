@@ -89,8 +89,8 @@ def test_dragging_the_start_point_moves_the_path(figure):
     assert figure.locator(".d2l-plane .line").get_attribute("d") != before
 
 
-def test_touch_drags_the_start_point_too(chromium, address):
-    context = chromium.new_context(has_touch=True, viewport={"width": 390, "height": 800})
+def test_touch_drags_the_start_point_too(browser, address):
+    context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.goto(address)
     figure = page.locator("figure[data-rule=rmsprop_2d]").first
@@ -168,8 +168,8 @@ def test_play_draws_the_path_step_by_step_and_only_when_asked(figure):
     assert line.get_attribute("d") == whole
 
 
-def test_play_jumps_for_readers_who_want_less_motion(chromium, address):
-    context = chromium.new_context(reduced_motion="reduce")
+def test_play_jumps_for_readers_who_want_less_motion(browser, address):
+    context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(address)
     figure = page.locator("figure[data-rule=rmsprop_2d]").first
@@ -217,7 +217,7 @@ def test_schedule_has_its_slider_and_its_curve(page, address):
     assert figure.locator(".line").first.get_attribute("d") != before
 
 
-def test_link_restores_the_state_of_every_figure(page, address, chromium):
+def test_link_restores_the_state_of_every_figure(page, address, browser):
     page.goto(address)
     first, third = page.locator("figure[data-rule=rmsprop_2d]").first, page.locator("figure[data-rule=momentum_2d]")
     [one] = apply(first, {"eta": 0.7, "gamma": 0.8, "objective": "rosenbrock"})
@@ -226,7 +226,7 @@ def test_link_restores_the_state_of_every_figure(page, address, chromium):
     assert shared.startswith("#rmsprop_2d:")
     assert "eta=0.7&gamma=0.8" in shared
     assert ";momentum_2d:" in shared
-    again = chromium.new_page()
+    again = browser.new_page()
     again.goto(address + shared)
     for name, expected in (("rmsprop_2d", one), ("momentum_2d", other)):
         figure = again.locator(f"figure[data-rule={name}]").first
