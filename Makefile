@@ -4,7 +4,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 SITE := _build/html/.built
-SOURCES := $(wildcard *.md *.yml *.bib chapters/* data/* _ext/* _static/* d2l_utils/* d2l_utils/*/*)
+SOURCES := $(wildcard *.md *.yml *.bib chapters/* data/* results/* _ext/* _static/* d2l_utils/* d2l_utils/*/*)
 
 .PHONY: serve book lab test lint bench clean
 

@@ -2,7 +2,8 @@
 
 from matplotlib import pyplot as plt
 
-from d2l_utils.data import get_data_ch7
+from d2l_utils.classify import ClassifierRecord, evaluate_classifier, train_classifier
+from d2l_utils.data import Classification, data_file, get_data_ch7, get_mnist1d
 from d2l_utils.explore import explore_2d, explore_schedule
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
 from d2l_utils.plot_sweep import plot_map, plot_runs
@@ -20,13 +21,18 @@ __all__ = [
     "MARKERS",
     "PALETTE",
     "STYLES",
+    "Classification",
+    "ClassifierRecord",
     "Record",
     "Runs",
     "RunsFailedError",
     "Sweep",
+    "data_file",
+    "evaluate_classifier",
     "explore_2d",
     "explore_schedule",
     "get_data_ch7",
+    "get_mnist1d",
     "linreg",
     "map_runs",
     "plot_map",
@@ -39,6 +45,7 @@ __all__ = [
     "sweep_pytorch",
     "train_2d",
     "train_ch7",
+    "train_classifier",
     "train_pytorch_ch7",
     "use_svg_display",
 ]

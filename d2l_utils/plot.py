@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -43,6 +44,9 @@ HOUSE_STYLE: dict[Any, Any] = {
 
 def use_svg_display() -> None:
     """Show figures as SVG in notebooks; elsewhere it changes nothing."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        return  # without a shell the next call would make one, and put its own module in the place of `__main__`
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -118,7 +119,7 @@ def test_a_wheel_carries_the_data(airfoil, tmp_path):
     """Build the wheel from a copy of the repository, install it elsewhere, delete the copy, load the data."""
     source, target = tmp_path / "source", tmp_path / "site"
     source.mkdir()
-    for name in ("d2l_utils", "data"):
+    for name in ("d2l_utils", "data", "results"):
         shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(REPOSITORY / name, source)
@@ -141,3 +142,67 @@ def test_a_wheel_carries_the_data(airfoil, tmp_path):
     assert torch.equal(features, airfoil[0])
     assert torch.equal(labels, airfoil[1])
     assert (target / "d2l_utils" / "py.typed").is_file()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("D2L_UTILS_CACHE", str(folder))
+    return folder
+
+
+def test_mnist1d_is_the_data_set_of_its_paper(cache):
+    made = d2l.get_mnist1d()
+    assert made.features.shape == (4000, 1, 40)
+    assert made.test_features.shape == (1000, 1, 40)
+    assert made.labels.shape == (4000,)
+    assert made.test_labels.shape == (1000,)
+    assert made.features.dtype == torch.float32
+    assert made.labels.dtype == torch.int64
+    assert torch.bincount(torch.cat([made.labels, made.test_labels])).tolist() == [500] * 10
+    everything = torch.cat([made.features, made.test_features]).double()
+    assert everything.mean().item() == pytest.approx(0, abs=1e-6)
+    assert everything.std(correction=0).item() == pytest.approx(1, rel=1e-6)
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    theirs = make_dataset(get_dataset_args())
+    np.testing.assert_array_equal(made.features[:, 0], theirs["x"].astype(np.float32))
+    np.testing.assert_array_equal(made.test_labels, theirs["y_test"])
+    # From the cache the same, even where the package could not make it again.
+    assert [path.name for path in cache.iterdir()] == ["mnist1d-42.npz"]
+    assert torch.equal(d2l.get_mnist1d().features, made.features)
+
+
+def test_mnist1d_leaves_random_states_alone_and_follows_its_seed(cache):
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state()  # noqa: NPY002
+    made = d2l.get_mnist1d(7)
+    assert random.getstate() == before[0]
+    assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), before[2])
+    for damage in (b"damaged", (cache / "mnist1d-7.npz").read_bytes()[:1000]):
+        (cache / "mnist1d-7.npz").write_bytes(damage)
+        assert torch.equal(d2l.get_mnist1d(7).features, made.features)
+    assert not torch.equal(d2l.get_mnist1d(8).features, made.features)
+
+
+@pytest.mark.usefixtures("cache")
+def test_mnist1d_without_its_package_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mnist1d.data", None)
+    with pytest.raises(ModuleNotFoundError, match=r"get_mnist1d needs the package mnist1d.*: pip install mnist1d"):
+        d2l.get_mnist1d(7)
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(
+    ("seed", "error"), [(0.5, TypeError), (True, TypeError), (-1, ValueError), (2**32, ValueError)]
+)
+def test_mnist1d_refuses_other_seeds(seed, error):
+    with pytest.raises(error, match="seed must be"):
+        d2l.get_mnist1d(seed)
+
+
+def test_mnist1d_works_where_nothing_can_be_written(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("D2L_UTILS_CACHE", str(blocked / "cache"))
+    assert d2l.get_mnist1d(7).features.shape == (4000, 1, 40)
