@@ -270,7 +270,7 @@ function planePanel(spec) {
         const x = (i) => axes.x(path[2 * i]);
         const y = (i) => axes.y(path[2 * i + 1]);
         layers[r].line.setAttribute('d', polyline(count, x, y));
-        layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 120));
+        layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 60));
       });
     },
     cursor(result, k) {

@@ -220,7 +220,7 @@ def _plane(spec: Mapping[str, Any], result: Mapping[str, Any], rules: Sequence[t
     drawn = _field(result["contours"], window, x, y)
     for rule, run in rules:
         points = [(x(x1), y(x2)) for x1, x2 in zip(run["path"][::2], run["path"][1::2], strict=True)]
-        drawn += _curve(rule, {"line": points}, most=120)
+        drawn += _curve(rule, {"line": points}, most=60)
     objective = next(entry for entry in spec["objectives"] if entry["name"] == spec["objective"])
     desc = f"Contour lines of the {objective['label']} from the start point {_point(spec['start'])}. " + "; ".join(
         f"{rule['label']} ends at {_point(run['path'][-2:])} after {len(run['f']) - 1} steps" for rule, run in rules
