@@ -252,3 +252,15 @@ def test_the_dead_epoch_is_on_the_page(lr_chapter: Chapter) -> None:
     line = next(line for line in lr_chapter.printed.splitlines() if line.startswith("training loss after epochs"))
     first, second, third = line.split()[-3:]
     assert first == second != third
+
+
+def test_warmup_matters_at_a_sharp_start_and_not_at_the_usual_one(lr_chapter: Chapter, stored: dict[str, Any]) -> None:
+    learnt = [line for line in lr_chapter.printed.splitlines() if "learnt (loss < 2)" in line]
+    without, with_warmup = (int(line.split("learnt (loss < 2)")[1].split()[0]) for line in learnt)
+    assert without <= 3
+    assert with_warmup >= 8
+    means = {
+        name: np.mean([r["test_accuracy"][-1] for r in stored["runs"] if (r["schedule"], r["base_lr"]) == (name, 0.2)])
+        for name in ("cosine", "warmup_cosine")
+    }
+    assert abs(means["cosine"] - means["warmup_cosine"]) < 0.005
