@@ -39,7 +39,7 @@ def float64_by_default() -> Iterator[None]:
 def test_2d_end_points_are_the_published_ones(scratch: SimpleNamespace) -> None:
     run = partial(d2l.train_2d, scratch.adam_2d, 20, scratch.f_2d_grad, eta=0.4, beta1=0.9, beta2=0.999)
     assert run()[-1] == pytest.approx((0.996029, -0.212750), abs=5e-7)
-    assert run(correct=0)[-1] == pytest.approx((0.384875, -0.557979), abs=5e-7)
+    assert run(debias=0)[-1] == pytest.approx((0.384875, -0.557979), abs=5e-7)
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,26 @@ def test_warmup_matters_at_a_sharp_start_and_not_at_the_usual_one(lr_chapter: Ch
         for name in ("cosine", "warmup_cosine")
     }
     assert abs(means["cosine"] - means["warmup_cosine"]) < 0.005
+
+
+def test_goals_of_the_figures_can_be_reached_as_the_tasks_say(lr_chapter: Chapter, scratch: SimpleNamespace) -> None:
+    names: dict[str, Any] = vars(scratch)
+    reach = {
+        "factor_decay": {"factor": 0.93},
+        "two_drops": {"gamma": 0.1},
+        "cosine": {"total": 60},
+        "warmup_cosine": {"warmup_steps": 10},
+        "warmup_stable_decay": {"decay_steps": 5},
+    }
+    seen = set()
+    for cell in lr_chapter.code_cells:
+        if cell.source.startswith("d2l.explore_schedule("):
+            spec = eval(cell.source, names).spec
+            goal, first = spec["goal"], spec["rules"][0]["name"]
+            values = {name: spec["state"]["values"][name] for name in spec["rules"][0]["hyperparams"]}
+            fixed = {name: value for name, value in values.items() if name not in reach[first]}
+            for reached, change in ((False, values), (True, fixed | reach[first])):
+                rate = getattr(scratch, first)(goal["at"], **change)
+                assert (goal["low"] <= rate <= goal["high"]) == reached, (first, rate)
+            seen.add(first)
+    assert seen == set(reach)
