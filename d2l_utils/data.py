@@ -122,7 +122,7 @@ def get_mnist1d(seed: int = 42) -> Classification:
         raise ValueError(f"seed must be from 0 to 2**32 - 1, got {seed}")
     path = _cache_folder() / f"mnist1d-{seed}.npz"
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return _as_problem(*(arrays[name] for name in Classification._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there yet, or damaged
         arrays = _make_mnist1d(seed)

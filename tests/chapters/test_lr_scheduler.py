@@ -252,3 +252,38 @@ def test_the_dead_epoch_is_on_the_page(lr_chapter: Chapter) -> None:
     line = next(line for line in lr_chapter.printed.splitlines() if line.startswith("training loss after epochs"))
     first, second, third = line.split()[-3:]
     assert first == second != third
+
+
+def test_warmup_matters_at_a_sharp_start_and_not_at_the_usual_one(lr_chapter: Chapter, stored: dict[str, Any]) -> None:
+    learnt = [line for line in lr_chapter.printed.splitlines() if "learnt (loss < 2)" in line]
+    without, with_warmup = (int(line.split("learnt (loss < 2)")[1].split()[0]) for line in learnt)
+    assert without <= 3
+    assert with_warmup >= 8
+    means = {
+        name: np.mean([r["test_accuracy"][-1] for r in stored["runs"] if (r["schedule"], r["base_lr"]) == (name, 0.2)])
+        for name in ("cosine", "warmup_cosine")
+    }
+    assert abs(means["cosine"] - means["warmup_cosine"]) < 0.005
+
+
+def test_goals_of_the_figures_can_be_reached_as_the_tasks_say(lr_chapter: Chapter, scratch: SimpleNamespace) -> None:
+    names: dict[str, Any] = vars(scratch)
+    reach = {
+        "factor_decay": {"factor": 0.93},
+        "two_drops": {"gamma": 0.1},
+        "cosine": {"total": 60},
+        "warmup_cosine": {"warmup_steps": 10},
+        "warmup_stable_decay": {"decay_steps": 5},
+    }
+    seen = set()
+    for cell in lr_chapter.code_cells:
+        if cell.source.startswith("d2l.explore_schedule("):
+            spec = eval(cell.source, names).spec
+            goal, first = spec["goal"], spec["rules"][0]["name"]
+            values = {name: spec["state"]["values"][name] for name in spec["rules"][0]["hyperparams"]}
+            fixed = {name: value for name, value in values.items() if name not in reach[first]}
+            for reached, change in ((False, values), (True, fixed | reach[first])):
+                rate = getattr(scratch, first)(goal["at"], **change)
+                assert (goal["low"] <= rate <= goal["high"]) == reached, (first, rate)
+            seen.add(first)
+    assert seen == set(reach)
