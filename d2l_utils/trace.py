@@ -39,22 +39,23 @@ def follow(step: Callable[..., Sequence[float]], point: Sequence[float], num_sta
     """
     # This function is also shipped to the page and run there by MicroPython: keep to its subset of the language, and to
     # local names, which are quicker there.
-    isfinite = math.isfinite
+    isfinite, is_a, sequences = math.isfinite, isinstance, (tuple, list)
     values: Sequence[float] = [float(point[0]), float(point[1])] + [0.0] * num_states
     count = len(values)
     points = [(values[0], values[1])]
-    for _ in range(steps):
-        try:
+    add = points.append
+    try:
+        for _ in range(steps):
             values = step(*values)
-        except OverflowError:
-            break
-        if not isinstance(values, (tuple, list)) or len(values) != count:
-            got = str(len(values)) + " values" if isinstance(values, (tuple, list)) else repr(values)
-            raise ValueError("the trainer must return " + str(count) + " values (x1, x2, *state), got " + got)
-        x1, x2 = values[0], values[1]
-        if not (isfinite(x1) and isfinite(x2)):
-            break
-        points.append((x1, x2))
+            if not is_a(values, sequences) or len(values) != count:
+                got = str(len(values)) + " values" if is_a(values, sequences) else repr(values)
+                raise ValueError("the trainer must return " + str(count) + " values (x1, x2, *state), got " + got)
+            x1, x2 = values[0], values[1]
+            if not (isfinite(x1) and isfinite(x2)):
+                break
+            add((x1, x2))
+    except OverflowError:
+        pass
     return points
 
 

@@ -29,6 +29,8 @@ _SMALL = 1e-6
 _LOWEST_F = 1e-16
 _F_DECADES = 60
 _RATE_DECADES = 8
+#: What :func:`_stepper` has compiled, by its text: the same few for all values of the hyperparameters.
+_BINDERS: dict[str, Any] = {}
 _KEYS_OF_NUMBERS = ("path", "f", "rate1", "rate2", "rate", "grid")
 
 
@@ -268,9 +270,11 @@ def _stepper(rule: dict[str, Any], function: Any, f_grad: Any, arguments: dict[s
     """Return ``step(x1, x2, *state)``, written out, as packing and unpacking arguments is slow in MicroPython."""
     names = ["_" + str(i) for i in range(2 + rule["states"])]
     passed = names + (["f_grad=f_grad"] if rule["gradient"] else []) + [name + "=" + name for name in arguments]
-    scope = dict(arguments)
-    scope.update({"trainer": function, "f_grad": f_grad})
-    return eval("lambda " + ", ".join(names) + ": trainer(" + ", ".join(passed) + ")", scope)
+    bound = ["_trainer", "f_grad"] + list(arguments)
+    text = "lambda " + ", ".join(bound) + ": lambda " + ", ".join(names) + ": _trainer(" + ", ".join(passed) + ")"
+    if text not in _BINDERS:
+        _BINDERS[text] = eval(text, {})
+    return _BINDERS[text](function, f_grad, *arguments.values())
 
 
 def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
@@ -289,12 +293,13 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
         run = _measure(points, f, f_grad, steps, entry["window"], goal.get("below", _SMALL))
         run["name"] = rule["name"]
         runs.append(run)
+        box = run.pop("box")
         if not fixed:
-            shown = points
             if run["diverged_at"]:  # the picture shows where it goes, not how far it gets: the path leaves the frame
                 reach = 1.2 * _reach(entry["window"], start)
-                shown = [(_clip(x1, reach), _clip(x2, reach)) for x1, x2 in points[: run["diverged_at"] + 3]]
-            _widen(window, entry["window"], shown)
+                shown = [_clip(x, reach) for x in run["path"][: 2 * (run["diverged_at"] + 3)]]
+                box = [min(shown[::2]), max(shown[::2]), min(shown[1::2]), max(shown[1::2])]
+            _widen(window, entry["window"], box)
         for slider in new_sliders(rule, known):
             known.append(slider["name"])
             added.append(slider)
@@ -320,37 +325,25 @@ def _measure(
     points: list[tuple[float, float]], f: Any, f_grad: Any, steps: int, window: list[float], below: float
 ) -> dict[str, Any]:
     """Return the numbers of one run: f at its points, and the step per unit of gradient in each coordinate."""
+    # Built-in functions and comprehensions rather than one loop: MicroPython spends most of its time on bytecode.
     reach = _reach(window, points[0])
+    path = [x for point in points for x in point]
+    x1, x2 = path[::2], path[1::2]
+    box = [min(x1), max(x1), min(x2), max(x2)]
+    heights = _heights(f, x1, x2)
+    slopes = _slopes(f_grad, x1[:-1], x2[:-1])
+    rates = [
+        [(then - now) / slope if slope else math.nan for then, now, slope in zip(x, x[1:], slope_along)]
+        for x, slope_along in ((x1, [slope for slope, _ in slopes]), (x2, [slope for _, slope in slopes]))
+    ]
     diverged_at = None if len(points) > steps else len(points)
-    path: list[float] = []
-    heights: list[float] = []
-    rates1: list[float] = []
-    rates2: list[float] = []
-    reached_at = None
-    last1 = last2 = g1 = g2 = 0.0
-    for k, (x1, x2) in enumerate(points):
-        path.append(x1)
-        path.append(x2)
-        try:
-            height = f(x1, x2)
-        except OverflowError:
-            height = math.inf
-        heights.append(height)
-        if not 0 <= height < below:
-            reached_at = None
-        elif reached_at is None:
-            reached_at = k
-        if k:
-            rates1.append((last1 - x1) / g1 if g1 else math.nan)
-            rates2.append((last2 - x2) / g2 if g2 else math.nan)
-        if not (-reach < x1 < reach and -reach < x2 < reach) and (diverged_at is None or k < diverged_at):
-            diverged_at = k
-        last1, last2 = x1, x2
-        try:
-            g1, g2 = f_grad(x1, x2)
-        except OverflowError:
-            g1 = g2 = math.nan
-    run: dict[str, Any] = {"path": path, "f": heights, "rate1": rates1, "rate2": rates2}
+    if not -reach < min(box) <= max(box) < reach:
+        diverged_at = [max(abs(x) for x in point) < reach for point in points].index(False)
+    settled = len(heights)
+    while settled and 0 <= heights[settled - 1] < below:
+        settled -= 1
+    reached_at = settled if settled < len(heights) else None
+    run: dict[str, Any] = {"path": path, "box": box, "f": heights, "rate1": rates[0], "rate2": rates[1]}
     run.update({"diverged_at": diverged_at, "reached_at": reached_at if diverged_at is None else None})
     if diverged_at is not None:
         run["summary"] = "diverged at step " + str(diverged_at)
@@ -359,6 +352,29 @@ def _measure(
     else:
         run["summary"] = "f = " + number(heights[-1]) + " after " + str(steps) + (" step" if steps == 1 else " steps")
     return run
+
+
+def _heights(f: Any, x1: list[float], x2: list[float]) -> list[float]:
+    """Return f at each point, infinity where it overflows."""
+    try:
+        return list(map(f, x1, x2))
+    except OverflowError:
+        return [_or_else(math.inf, f, x1[k], x2[k]) for k in range(len(x1))]
+
+
+def _slopes(f_grad: Any, x1: list[float], x2: list[float]) -> list[tuple[float, float]]:
+    """Return the gradient at each point, NaN where it overflows."""
+    try:
+        return list(map(f_grad, x1, x2))
+    except OverflowError:
+        return [_or_else((math.nan, math.nan), f_grad, x1[k], x2[k]) for k in range(len(x1))]
+
+
+def _or_else(otherwise: Any, function: Any, x1: float, x2: float) -> Any:
+    try:
+        return function(x1, x2)
+    except OverflowError:
+        return otherwise
 
 
 def _reach(window: list[float], start: tuple[float, float]) -> float:
@@ -370,12 +386,12 @@ def _clip(value: float, limit: float) -> float:
     return max(-limit, min(limit, value))
 
 
-def _widen(window: list[float], base: list[float], points: list[tuple[float, float]]) -> None:
-    """Let ``window`` hold ``points``; a side moves seldom, by 1, 2 or 5 times a power of ten of its length."""
+def _widen(window: list[float], base: list[float], box: list[float]) -> None:
+    """Let ``window`` hold ``box``; a side moves seldom, by 1, 2 or 5 times a power of ten of its length."""
     for i in (0, 1):
         size = base[2 * i + 1] - base[2 * i]
-        low = base[2 * i] - min([point[i] for point in points])
-        high = max([point[i] for point in points]) - base[2 * i + 1]
+        low = base[2 * i] - box[2 * i]
+        high = box[2 * i + 1] - base[2 * i + 1]
         if low > 0:
             window[2 * i] = min(window[2 * i], base[2 * i] - size * max(0.1, _nice(1.1 * low / size)))
         if high > 0:
@@ -420,21 +436,34 @@ def _height(f: Any, x1: float, x2: float) -> float:
 
 def _axes(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Ranges of the two small axes; those of logarithmic ones are whole exponents of ten."""
-    heights = [z for run in runs for z in run["f"] if -math.inf < z < math.inf]
-    rates = [rate for run in runs for key in ("rate1", "rate2") for rate in run[key] if 0 < rate < math.inf]
-    axes: dict[str, Any] = {"f_log": not heights or min(heights) >= 0, "rate": _decades(rates, _RATE_DECADES)}
+    lowest, highest = _range([run["f"] for run in runs], -math.inf) or (1.0, 1.0)
+    rates = _range([run[key] for run in runs for key in ("rate1", "rate2")], 0.0)
+    axes: dict[str, Any] = {"f_log": lowest >= 0, "rate": _decades(*(rates or (0.1, 10.0)), _RATE_DECADES)}
     if axes["f_log"]:
-        axes["f"] = _decades([max(z, _LOWEST_F) for z in heights], _F_DECADES)
+        axes["f"] = _decades(max(lowest, _LOWEST_F), max(highest, _LOWEST_F), _F_DECADES)
     else:
-        margin = 0.05 * (max(heights) - min(heights)) or 1.0
-        axes["f"] = [min(heights) - margin, max(heights) + margin]
+        margin = 0.05 * (highest - lowest) or 1.0
+        axes["f"] = [lowest - margin, highest + margin]
     return axes
 
 
-def _decades(values: list[float], most: int) -> list[float]:
-    """Return the exponents of ten that enclose positive values, at most ``most`` apart (the largest value is kept)."""
-    high = math.ceil(math.log10(max(values)) - 1e-9) if values else 1
-    low = math.floor(math.log10(min(values)) + 1e-9) if values else -1
+def _range(lists: list[list[float]], above: float) -> tuple[float, float] | None:
+    """Return the least and the largest of the finite values larger than ``above``, if there are any."""
+    ends: list[float] = []
+    for values in lists:
+        low = min(values) if values else math.nan
+        if not (low > above and math.isfinite(sum(values))):
+            values = [value for value in values if above < value < math.inf]  # seldom needed, and slow in MicroPython
+            low = min(values) if values else math.nan
+        if values:
+            ends += [low, max(values)]
+    return (min(ends), max(ends)) if ends else None
+
+
+def _decades(lowest: float, highest: float, most: int) -> list[float]:
+    """Return the exponents of ten that enclose two positive values, at most ``most`` apart (the larger one is kept)."""
+    high = math.ceil(math.log10(highest) - 1e-9)
+    low = math.floor(math.log10(lowest) + 1e-9)
     if low == high:  # all are one power of ten, which would lie on the edge
         low, high = low - 1, high + 1
     return [float(max(low, high - most)), float(high)]

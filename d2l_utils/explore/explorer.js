@@ -111,14 +111,13 @@ function makeAxes(root, [left, top, right, bottom], xName, yName) {
   return axes;
 }
 
-/** SVG path through (x(i), y(i)), i = 0 … count − 1, with a gap wherever y is not finite. */
-function polyline(count, x, y) {
+/** SVG path through the points, with a gap wherever y is not finite. */
+function polyline(xs, ys) {
   let d = '';
   let pen = 'M';
-  for (let i = 0; i < count; i++) {
-    const height = y(i);
-    if (Number.isFinite(height)) {
-      d += pen + x(i) + ' ' + height;
+  for (let i = 0; i < ys.length; i++) {
+    if (Number.isFinite(ys[i])) {
+      d += pen + xs[i] + ' ' + ys[i];
       pen = 'L';
     } else pen = 'M';
   }
@@ -126,11 +125,16 @@ function polyline(count, x, y) {
 }
 
 /** One marker at every point, thinned to about `most`. */
-function markers(count, x, y, marker, most) {
-  const stride = Math.ceil(count / most);
+function markers(xs, ys, marker, most) {
+  const stride = Math.ceil(ys.length / most);
   let d = '';
-  for (let i = 0; i < count; i += stride) if (Number.isFinite(y(i))) d += 'M' + x(i) + ' ' + y(i) + marker;
+  for (let i = 0; i < ys.length; i += stride) if (Number.isFinite(ys[i])) d += 'M' + xs[i] + ' ' + ys[i] + marker;
   return d;
+}
+
+/** Set the course of a path, only where it differs: each change costs layout and painting. */
+function setPath(node, d) {
+  if (node.getAttribute('d') !== d) node.setAttribute('d', d);
 }
 
 // ------------------------------------------------------------------------------------------------------ contours
@@ -220,7 +224,7 @@ function panel(name, viewBox, title) {
 
 function moveCursor(circle, x, y) {
   const shown = Number.isFinite(y);
-  circle.toggleAttribute('hidden', !shown);
+  if (shown === circle.hasAttribute('hidden')) circle.toggleAttribute('hidden');
   if (shown) circle.setAttribute('transform', `translate(${x} ${y})`);
 }
 
@@ -244,7 +248,7 @@ function planePanel(spec) {
     while (field.childElementCount > paths.length) field.lastChild.remove();
     paths.forEach((d, i) => {
       if (!field.children[i]) field.append(svg('path', { class: 'level' }));
-      field.children[i].setAttribute('d', d);
+      setPath(field.children[i], d);
     });
   };
 
@@ -266,11 +270,13 @@ function planePanel(spec) {
         drawField(result.window);
       }
       result.rules.forEach(({ path }, r) => {
-        const count = Math.min(path.length / 2, upTo + 1);
-        const x = (i) => axes.x(path[2 * i]);
-        const y = (i) => axes.y(path[2 * i + 1]);
-        layers[r].line.setAttribute('d', polyline(count, x, y));
-        layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 60));
+        const [xs, ys] = [[], []];
+        for (let i = 0; i < path.length && i <= 2 * upTo; i += 2) {
+          xs.push(axes.x(path[i]));
+          ys.push(axes.y(path[i + 1]));
+        }
+        setPath(layers[r].line, polyline(xs, ys));
+        setPath(layers[r].dots, markers(xs, ys, spec.rules[r].marker, 45));
       });
     },
     cursor(result, k) {
@@ -302,18 +308,18 @@ function stepsPanel(spec, { name, viewBox, box, title, yName, curves, axis, firs
       const log = mayBeLog && result.axes[axis + '_log'] !== false;
       scale = log ? log10 : (value) => value;
       axes.set([0, Math.max(1, steps)], result.axes[axis], log);
+      const xs = Array.from({ length: Math.max(1, steps) + 1 - first }, (_, i) => axes.x(i + first));
       result.rules.forEach((rule, r) => {
         for (const [layer, key] of Object.entries(curves)) {
-          const count = Math.max(0, Math.min(rule[key].length, upTo + 1 - first));
-          const x = (i) => axes.x(i + first);
-          const y = (i) => height(rule[key], i + first);
-          layers[r][layer].setAttribute('d', polyline(count, x, y));
-          if (layer === 'line') layers[r].dots.setAttribute('d', markers(count, x, y, spec.rules[r].marker, 12));
+          const ys = [];
+          for (let k = first; k <= upTo && k - first < rule[key].length; k++) ys.push(height(rule[key], k));
+          setPath(layers[r][layer], polyline(xs, ys));
+          if (layer === 'line') setPath(layers[r].dots, markers(xs, ys, spec.rules[r].marker, 12));
         }
       });
     },
     cursor(result, k) {
-      ruler.setAttribute('d', k == null ? '' : `M${axes.x(k)} ${top}V${bottom}`);
+      setPath(ruler, k == null ? '' : `M${axes.x(k)} ${top}V${bottom}`);
       result.rules.forEach((rule, r) =>
         moveCursor(layers[r].cursor, k == null ? 0 : axes.x(k), k == null ? NaN : height(rule[curves.line], k)));
     },

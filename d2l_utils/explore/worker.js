@@ -5,18 +5,17 @@
  * Out: {ready: true} | {failed: message} | {text: JSON answer, numbers: Float64Array}.
  */
 
+// Every call into Python ends with a collection of garbage, so there is one call for each request, and a small heap (it grows
+// when it must).
 const GLUE = `
 import sys, uctypes
 sys.modules['js'] = sys.modules['jsffi'] = None  # code typed by a reader computes and does nothing else
 def _serve(text):
     global _numbers
     answer, _numbers = reply(text)
-    return answer
-def _address():
-    return uctypes.addressof(_numbers)
-def _length():
-    return len(_numbers)
+    return '%d %d %s' % (uctypes.addressof(_numbers), len(_numbers), answer)
 `;
+const HEAP = 256 * 1024;
 
 const answer = self.postMessage.bind(self);
 
@@ -39,16 +38,15 @@ async function unpack(base64, type) {
 async function boot({ mjs, wasm, python }) {
   const { loadMicroPython } = await import(await unpack(mjs, 'text/javascript'));
   const url = await unpack(wasm, 'application/wasm');
-  const micropython = await loadMicroPython({ url, stdout: () => {}, heapsize: 4 * 1024 * 1024 });
+  const micropython = await loadMicroPython({ url, stdout: () => {}, heapsize: HEAP });
   micropython.runPython(python + GLUE);
-  const [serve, address, length] = ['_serve', '_address', '_length'].map((name) => micropython.globals.get(name));
+  const serve = micropython.globals.get('_serve');
   const module = micropython._module;
   closeDoors();
-  return (text) => {
-    const reply = serve(text);
-    const [from, bytes] = [address(), 8 * length()];
-    const numbers = new Float64Array(module.HEAPU8.slice(from, from + bytes).buffer); // the heap may have moved: ask each time
-    answer({ text: reply, numbers }, [numbers.buffer]);
+  return (request) => {
+    const [, address, length, text] = serve(request).match(/^(\d+) (\d+) (.*)$/s);
+    const numbers = new Float64Array(module.HEAPU8.slice(+address, +address + 8 * length).buffer); // the memory may have grown: ask each time
+    answer({ text, numbers }, [numbers.buffer]);
   };
 }
 

@@ -284,11 +284,26 @@ def test_numbers_are_written_briefly(value, text):
 
 
 @pytest.mark.parametrize(
-    ("values", "decades"),
-    [([0.1, 0.1], [-2, 0]), ([0.2, 0.5], [-1, 0]), ([1e-3, 50.0], [-3, 2]), ([1e-30, 1.0], [-8, 0]), ([], [-1, 1])],
+    ("lowest", "highest", "decades"),
+    [(0.1, 0.1, [-2, 0]), (0.2, 0.5, [-1, 0]), (1e-3, 50.0, [-3, 2]), (1e-30, 1.0, [-8, 0])],
 )
-def test_logarithmic_axes_are_whole_decades(values, decades):
-    assert compute._decades(values, 8) == decades
+def test_logarithmic_axes_are_whole_decades(lowest, highest, decades):
+    assert compute._decades(lowest, highest, 8) == decades
+
+
+@pytest.mark.parametrize(
+    ("lists", "above", "expected"),
+    [
+        ([[0.5, 2.0], [1.0]], 0.0, (0.5, 2.0)),
+        ([[0.5, -1.0, 0.0]], 0.0, (0.5, 0.5)),
+        ([[math.nan, 3.0], [math.inf, 4.0]], 0.0, (3.0, 4.0)),
+        ([[-2.0, math.nan, 1.0]], -math.inf, (-2.0, 1.0)),
+        ([[math.nan], []], 0.0, None),
+        ([], 0.0, None),
+    ],
+)
+def test_range_leaves_out_what_an_axis_cannot_show(lists, above, expected):
+    assert compute._range(lists, above) == expected
 
 
 def test_nice_steps():
