@@ -270,7 +270,7 @@ def _stepper(rule: dict[str, Any], function: Any, f_grad: Any, arguments: dict[s
     """Return ``step(x1, x2, *state)``, written out, as packing and unpacking arguments is slow in MicroPython."""
     names = ["_" + str(i) for i in range(2 + rule["states"])]
     passed = names + (["f_grad=f_grad"] if rule["gradient"] else []) + [name + "=" + name for name in arguments]
-    bound = ["_trainer", "f_grad"] + list(arguments)
+    bound = ["_trainer", "f_grad"] + list(arguments)  # noqa: RUF005 - MicroPython has no [*a]
     text = "lambda " + ", ".join(bound) + ": lambda " + ", ".join(names) + ": _trainer(" + ", ".join(passed) + ")"
     if text not in _BINDERS:
         _BINDERS[text] = eval(text, {})
@@ -333,7 +333,7 @@ def _measure(
     heights = _heights(f, x1, x2)
     slopes = _slopes(f_grad, x1[:-1], x2[:-1])
     rates = [
-        [(then - now) / slope if slope else math.nan for then, now, slope in zip(x, x[1:], slope_along)]
+        [(then - now) / slope if slope else math.nan for then, now, slope in zip(x, x[1:], slope_along)]  # noqa: B905
         for x, slope_along in ((x1, [slope for slope, _ in slopes]), (x2, [slope for _, slope in slopes]))
     ]
     diverged_at = None if len(points) > steps else len(points)
