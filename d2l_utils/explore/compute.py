@@ -16,10 +16,11 @@ from typing import Any
 from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
-#: Points of the grid on which the contour lines are found.
-_COLUMNS, _ROWS = 43, 33
-#: Every so many of them give the levels; it divides neither side, so they lie all over the picture.
-_EVERY = 5
+#: Points of the grid on which the contour lines are found: few for a function that has sliders, which is a smooth
+#: bowl and must be drawn anew while they move.
+_COARSE, _FINE = (33, 25), (49, 37)
+#: Every so many of them give the levels; it divides no side, so they lie all over the picture.
+_EVERY = 4
 _NUM_LEVELS = 11
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
@@ -316,7 +317,7 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     shape = [entry["name"]] + [state["values"].get(name) for name in entry["params"]] + window
     key = json.dumps(shape)
     if state.get("view") != key:  # the page says which contours it has, a live kernel always sends them
-        result["contours"] = contours(f, window)
+        result["contours"] = contours(f, window, _COARSE if entry["params"] else _FINE)
         result["contours"]["key"] = key
     return result
 
@@ -407,15 +408,15 @@ def _nice(value: float) -> float:
     return 10 * power
 
 
-def contours(f: Any, window: list[float]) -> dict[str, Any]:
-    """Heights of ``f`` on a grid, row by row from the lowest x2, and levels that crowd towards the minimum.
+def contours(f: Any, window: list[float], size: tuple[int, int] = _FINE) -> dict[str, Any]:
+    """Heights of ``f`` on a grid of ``size`` (columns, rows) and levels that crowd towards the minimum.
 
-    The levels are quantiles of the heights: (k / n)² of the picture lies below level k, which spaces the ellipses of a
+    The heights go row by row from the lowest x2. The levels are quantiles of the heights: (k / n)² of the picture lies below level k, which spaces the ellipses of a
     quadratic evenly and suits a curved valley as well.
     """
-    width, height = (window[1] - window[0]) / (_COLUMNS - 1), (window[3] - window[2]) / (_ROWS - 1)
-    columns = [window[0] + width * i for i in range(_COLUMNS)]
-    rows = [window[2] + height * j for j in range(_ROWS)]
+    nx, ny = size
+    columns = [window[0] + (window[1] - window[0]) * i / (nx - 1) for i in range(nx)]
+    rows = [window[2] + (window[3] - window[2]) * j / (ny - 1) for j in range(ny)]
     try:
         grid = [f(x1, x2) for x2 in rows for x1 in columns]
     except (OverflowError, ValueError, ZeroDivisionError):
@@ -424,7 +425,7 @@ def contours(f: Any, window: list[float]) -> dict[str, Any]:
     ranked = sorted([z for z in grid[::_EVERY] if -math.inf < z < math.inf])
     last = len(ranked) - 1
     levels = [ranked[int(last * (k / _NUM_LEVELS) ** 2)] for k in range(1, _NUM_LEVELS)] if ranked else []
-    return {"levels": levels, "grid": grid, "nx": _COLUMNS, "ny": _ROWS}
+    return {"levels": levels, "grid": grid, "nx": nx, "ny": ny}
 
 
 def _height(f: Any, x1: float, x2: float) -> float:

@@ -140,59 +140,70 @@ function setPath(node, d) {
 // ------------------------------------------------------------------------------------------------------ contours
 
 /** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
-const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', ''];
+const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
+  .map((text) => Array.from(text, Number));
 
 /**
- * SVG path around the region where the grid is at most `level`, closed along the border of the grid.
- * @param {{nx: number, ny: number, grid: ArrayLike<number>}} contours row 0 at the bottom
+ * SVG paths around the regions where the grid is at most each level, closed along the border of the grid.
+ *
+ * Between two points of the grid the square root of f above its least value is taken as linear, not f: that is exact for a
+ * bowl along every line through its middle.
+ * @param {{nx: number, ny: number, grid: ArrayLike<number>, levels: number[]}} contours row 0 at the bottom
  * @param {(column: number) => number} px @param {(row: number) => number} py
  */
-function regionBelow({ nx, ny, grid }, level, px, py) {
+function regionsBelow({ nx, ny, grid, levels }, px, py) {
+  const values = Float64Array.from(grid, (z) => z ?? NaN); // JSON has no NaN
+  const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
+  const root = (z) => Math.sqrt(z - lowest);
   const columns = nx + 2; // a frame of points outside, at the place of their neighbours, closes every loop
-  const inside = (i, j) => i > 0 && j > 0 && i <= nx && j <= ny && grid[(j - 1) * nx + i - 1] <= level;
-  const value = (i, j) => (i > 0 && j > 0 && i <= nx && j <= ny ? grid[(j - 1) * nx + i - 1] : Infinity);
-  const place = (k, n) => Math.max(0, Math.min(n - 1, k - 1));
-  const edge = (i, j, side) =>
-    side === 0 ? 2 * (j * columns + i)
-    : side === 1 ? 2 * (j * columns + i + 1) + 1
-    : side === 2 ? 2 * ((j + 1) * columns + i)
-    : 2 * (j * columns + i) + 1;
-  const next = new Map();
-  for (let j = 0; j <= ny; j++) {
-    let [low, high] = [false, false];
-    for (let i = 0; i <= nx; i++) {
-      const [lowRight, highRight] = [inside(i + 1, j), inside(i + 1, j + 1)];
-      const turns = TURNS[low + 2 * lowRight + 4 * highRight + 8 * high];
-      for (let k = 0; k < turns.length; k += 2) next.set(edge(i, j, +turns[k]), edge(i, j, +turns[k + 1]));
-      [low, high] = [lowRight, highRight];
+  const heights = new Float64Array(columns * (ny + 2)).fill(Infinity);
+  const [xs, ys] = [new Float64Array(heights.length), new Float64Array(heights.length)];
+  for (let j = 0, k = 0; j < ny + 2; j++) {
+    for (let i = 0; i < columns; i++, k++) {
+      const [column, row] = [Math.max(0, Math.min(nx - 1, i - 1)), Math.max(0, Math.min(ny - 1, j - 1))];
+      [xs[k], ys[k]] = [px(column), py(row)];
+      if (column === i - 1 && row === j - 1) heights[k] = root(values[row * nx + column]);
     }
   }
-  const point = (id) => {
-    const cell = id >> 1;
-    let [i, j] = [cell % columns, Math.floor(cell / columns)];
-    let [k, l] = id & 1 ? [i, j + 1] : [i + 1, j];
-    if (!inside(i, j)) [i, j, k, l] = [k, l, i, j];
-    const t = (level - value(i, j)) / (value(k, l) - value(i, j)) || 0;
-    const between = (from, to, n) => place(from, n) + t * (place(to, n) - place(from, n));
-    return [px(between(i, k, nx)), py(between(j, l, ny))];
-  };
-  let d = '';
-  for (const first of next.keys()) {
-    const loop = [];
-    for (let id = first; next.has(id);) {
-      loop.push(point(id));
-      const following = next.get(id);
-      next.delete(id);
-      id = following;
+  const next = new Int32Array(2 * heights.length).fill(-1); // edge 2k: from point k to the right; 2k + 1: upwards
+  const round = (value) => Math.round(value * 10) / 10;
+  return levels.map((z) => {
+    const level = root(z);
+    const firsts = [];
+    for (let j = 0; j <= ny; j++) {
+      for (let i = 0, k = j * columns; i <= nx; i++, k++) {
+        const corners = (heights[k] <= level) + 2 * (heights[k + 1] <= level)
+          + 4 * (heights[k + 1 + columns] <= level) + 8 * (heights[k + columns] <= level);
+        const turns = TURNS[corners];
+        for (let t = 0; t < turns.length; t += 2) {
+          const sides = [2 * k, 2 * k + 3, 2 * (k + columns), 2 * k + 1];
+          firsts.push(sides[turns[t]]);
+          next[sides[turns[t]]] = sides[turns[t + 1]];
+        }
+      }
     }
-    d += smooth(loop);
-  }
-  return d;
+    let d = '';
+    for (const first of firsts) {
+      const loop = [];
+      for (let edge = first; next[edge] >= 0;) {
+        let k = edge >> 1;
+        let l = k + (edge & 1 ? columns : 1);
+        if (!(heights[k] <= level)) [k, l] = [l, k];
+        const t = (level - heights[k]) / (heights[l] - heights[k]) || 0;
+        loop.push([round(xs[k] + t * (xs[l] - xs[k])), round(ys[k] + t * (ys[l] - ys[k]))]);
+        const following = next[edge];
+        next[edge] = -1;
+        edge = following;
+      }
+      if (loop.length) d += smooth(loop);
+    }
+    return d;
+  });
 }
 
 /** A closed curve that bends at each point of the loop and passes halfway between them. */
 function smooth(loop) {
-  const halfway = ([x, y], [u, v]) => `${(x + u) / 2} ${(y + v) / 2}`;
+  const halfway = ([x, y], [u, v]) => `${Math.round((x + u) * 5) / 10} ${Math.round((y + v) * 5) / 10}`;
   let d = 'M' + halfway(loop.at(-1), loop[0]);
   loop.forEach((corner, i) => { d += `Q${corner[0]} ${corner[1]} ${halfway(corner, loop[(i + 1) % loop.length])}`; });
   return d + 'Z';
@@ -244,7 +255,7 @@ function planePanel(spec) {
     const { nx, ny, levels } = contours;
     const px = (i) => axes.x(window[0] + (i / (nx - 1)) * (window[1] - window[0]));
     const py = (j) => axes.y(window[2] + (j / (ny - 1)) * (window[3] - window[2]));
-    const paths = [...levels].sort((a, b) => b - a).map((level) => regionBelow(contours, level, px, py));
+    const paths = regionsBelow({ ...contours, levels: [...levels].sort((a, b) => b - a) }, px, py);
     while (field.childElementCount > paths.length) field.lastChild.remove();
     paths.forEach((d, i) => {
       if (!field.children[i]) field.append(svg('path', { class: 'level' }));
@@ -513,10 +524,10 @@ function render({ model, el }) {
     state = { ...state, ...change, seq: state.seq + 1 };
     figure.dataset.state = 'running';
     write(note, '');
-    syncControls();
-    plane?.moveStart(state.start);
     model.set('state', state);
     model.save_changes();
+    syncControls(); // while Python computes
+    plane?.moveStart(state.start);
   }
 
   function draw(upTo = Infinity) {

@@ -220,7 +220,7 @@ def _plane(spec: Mapping[str, Any], result: Mapping[str, Any], rules: Sequence[t
     drawn = _field(result["contours"], window, x, y)
     for rule, run in rules:
         points = [(x(x1), y(x2)) for x1, x2 in zip(run["path"][::2], run["path"][1::2], strict=True)]
-        drawn += _curve(rule, {"line": points}, most=60)
+        drawn += _curve(rule, {"line": points}, most=45)
     objective = next(entry for entry in spec["objectives"] if entry["name"] == spec["objective"])
     desc = f"Contour lines of the {objective['label']} from the start point {_point(spec['start'])}. " + "; ".join(
         f"{rule['label']} ends at {_point(run['path'][-2:])} after {len(run['f']) - 1} steps" for rule, run in rules
@@ -244,11 +244,12 @@ def _field(contours: Mapping[str, Any], window: Sequence[float], x: Scale, y: Sc
     rows = np.linspace(y(window[2]), y(window[3]), contours["ny"])
     heights = np.asarray(contours["grid"], dtype=float).reshape(contours["ny"], contours["nx"])
     lowest = np.nanmin(heights)
-    generator = contourpy.contour_generator(columns, rows, np.ma.masked_invalid(heights), fill_type="OuterOffset")
+    roots = np.ma.masked_invalid(np.sqrt(heights - lowest))  # as in explorer.js, which says why
+    generator = contourpy.contour_generator(columns, rows, roots, fill_type="OuterOffset")
     paths = []
     for level in sorted(set(contours["levels"]), reverse=True):
         d = ""
-        for points, offsets in zip(*generator.filled(lowest - 1 - abs(lowest), level), strict=True):
+        for points, offsets in zip(*generator.filled(-1, math.sqrt(level - lowest)), strict=True):
             for begin, end in pairwise(offsets):
                 d += _smooth(points[begin : end - 1])
         paths.append(_shape("level", d=d))
