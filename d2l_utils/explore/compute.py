@@ -411,8 +411,8 @@ def _nice(value: float) -> float:
 def contours(f: Any, window: list[float], size: tuple[int, int] = _FINE) -> dict[str, Any]:
     """Heights of ``f`` on a grid of ``size`` (columns, rows) and levels that crowd towards the minimum.
 
-    The heights go row by row from the lowest x2. The levels are quantiles of the heights: (k / n)² of the picture lies below level k, which spaces the ellipses of a
-    quadratic evenly and suits a curved valley as well.
+    The heights go row by row from the lowest x2. The levels are quantiles of the heights: (k / n)² of the picture lies
+    below level k, which spaces the ellipses of a quadratic evenly and suits a curved valley as well.
     """
     nx, ny = size
     columns = [window[0] + (window[1] - window[0]) * i / (nx - 1) for i in range(nx)]
