@@ -1,8 +1,8 @@
 """How fast the interactive figures are, in the page and beside ipywidgets with matplotlib in a live kernel.
 
 Run ``python benchmarks/bench_explorer.py``; the limits are those the book sets itself. Those of one update are for a
-machine on which matplotlib needs 56 ms to draw the same picture, so the same run measures that, before and after, and each
-time is also given as it would be there.
+machine on which matplotlib needs 56 ms to draw the same picture, so the same run measures that, before and after, and
+each time is also given as it would be there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import math
 import shutil
 import sys
 import tempfile
-import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

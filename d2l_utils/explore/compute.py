@@ -26,13 +26,9 @@ _NUM_LEVELS = 11
 _FAR = 100.0
 #: Where f counts as minimal if the figure has no goal of its own.
 _SMALL = 1e-6
-#: The logarithmic axes show no smaller f, and so many decades below the largest value.
-_LOWEST_F = 1e-16
-_F_DECADES = 60
-_RATE_DECADES = 8
 #: What :func:`_stepper` has compiled, by its text: the same few for all values of the hyperparameters.
 _BINDERS: dict[str, Any] = {}
-_KEYS_OF_NUMBERS = ("path", "f", "rate1", "rate2", "rate", "grid")
+_KEYS_OF_NUMBERS = ("path", "f", "slope", "rate", "grid")
 
 
 class Figure:
@@ -309,7 +305,6 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "rules": runs,
         "window": window,
-        "axes": _axes(runs),
         "summary": _sentence(labels, runs),
         "goal": _judge(goal, runs[0], steps),
         "new_sliders": added,
@@ -325,18 +320,14 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
 def _measure(
     points: list[tuple[float, float]], f: Any, f_grad: Any, steps: int, window: list[float], below: float
 ) -> dict[str, Any]:
-    """Return the numbers of one run: f at its points, and the step per unit of gradient in each coordinate."""
+    """Return the numbers of one run: its points, f there, and the gradient at each point but the last."""
     # Built-in functions and comprehensions rather than one loop: MicroPython spends most of its time on bytecode.
     reach = _reach(window, points[0])
     path = [x for point in points for x in point]
     x1, x2 = path[::2], path[1::2]
     box = [min(x1), max(x1), min(x2), max(x2)]
     heights = _heights(f, x1, x2)
-    slopes = _slopes(f_grad, x1[:-1], x2[:-1])
-    rates = [
-        [(then - now) / slope if slope else math.nan for then, now, slope in zip(x, x[1:], slope_along)]  # noqa: B905
-        for x, slope_along in ((x1, [slope for slope, _ in slopes]), (x2, [slope for _, slope in slopes]))
-    ]
+    slopes = [slope for pair in _slopes(f_grad, x1[:-1], x2[:-1]) for slope in pair]
     diverged_at = None if len(points) > steps else len(points)
     if not -reach < min(box) <= max(box) < reach:
         diverged_at = [max(abs(x) for x in point) < reach for point in points].index(False)
@@ -344,7 +335,7 @@ def _measure(
     while settled and 0 <= heights[settled - 1] < below:
         settled -= 1
     reached_at = settled if settled < len(heights) else None
-    run: dict[str, Any] = {"path": path, "box": box, "f": heights, "rate1": rates[0], "rate2": rates[1]}
+    run: dict[str, Any] = {"path": path, "box": box, "f": heights, "slope": slopes}
     run.update({"diverged_at": diverged_at, "reached_at": reached_at if diverged_at is None else None})
     if diverged_at is not None:
         run["summary"] = "diverged at step " + str(diverged_at)
@@ -433,41 +424,6 @@ def _height(f: Any, x1: float, x2: float) -> float:
         return float(f(x1, x2))
     except (OverflowError, ValueError, ZeroDivisionError):
         return math.nan
-
-
-def _axes(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ranges of the two small axes; those of logarithmic ones are whole exponents of ten."""
-    lowest, highest = _range([run["f"] for run in runs], -math.inf) or (1.0, 1.0)
-    rates = _range([run[key] for run in runs for key in ("rate1", "rate2")], 0.0)
-    axes: dict[str, Any] = {"f_log": lowest >= 0, "rate": _decades(*(rates or (0.1, 10.0)), _RATE_DECADES)}
-    if axes["f_log"]:
-        axes["f"] = _decades(max(lowest, _LOWEST_F), max(highest, _LOWEST_F), _F_DECADES)
-    else:
-        margin = 0.05 * (highest - lowest) or 1.0
-        axes["f"] = [lowest - margin, highest + margin]
-    return axes
-
-
-def _range(lists: list[list[float]], above: float) -> tuple[float, float] | None:
-    """Return the least and the largest of the finite values larger than ``above``, if there are any."""
-    ends: list[float] = []
-    for values in lists:
-        low = min(values) if values else math.nan
-        if not (low > above and math.isfinite(sum(values))):
-            values = [value for value in values if above < value < math.inf]  # seldom needed, and slow in MicroPython
-            low = min(values) if values else math.nan
-        if values:
-            ends += [low, max(values)]
-    return (min(ends), max(ends)) if ends else None
-
-
-def _decades(lowest: float, highest: float, most: int) -> list[float]:
-    """Return the exponents of ten that enclose two positive values, at most ``most`` apart (the larger one is kept)."""
-    high = math.ceil(math.log10(highest) - 1e-9)
-    low = math.floor(math.log10(lowest) + 1e-9)
-    if low == high:  # all are one power of ten, which would lie on the edge
-        low, high = low - 1, high + 1
-    return [float(max(low, high - most)), float(high)]
 
 
 def _sentence(labels: list[str], runs: list[dict[str, Any]]) -> str:

@@ -8,11 +8,9 @@
  *   integer: boolean}} Slider true values; the step of a logarithmic slider is in decades
  * @typedef {{seq: number, values: Object<string, number>, start: number[], objective: string,
  *   sources: Object<string, string>|null, window: number[]|null}} State
- * @typedef {{get(key: string): any, set(key: string, value: any): void, save_changes(): void,
- *   on(event: string, handler: () => void): void, off(event: string, handler: () => void): void}} Model
  */
 
-// ---------------------------------------------------------------------------------------------------- elements, text
+// Elements, text
 
 const builder = (create) => (tag, attributes = {}, ...children) => {
   const node = create(tag);
@@ -41,7 +39,7 @@ function short(value, digits = 4) {
   return minus(+mantissa) + '·' + power(+exponent);
 }
 
-// --------------------------------------------------------------------------------------------------------- axes
+// Axes
 
 /** Multiples of 1, 2 or 5 times a power of ten from `low` to `high`, at most about `count` of them. */
 function niceTicks(low, high, count) {
@@ -59,11 +57,35 @@ function powerTicks(low, high, count) {
   return Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, i) => low + i * step);
 }
 
+/** The ends of the finite values above `bound`. */
+function extent(lists, bound, otherwise) {
+  const values = lists.flatMap((list) => Array.from(list)).filter((value) => value != null && value > bound && value < Infinity);
+  return values.length ? [Math.min(...values), Math.max(...values)] : otherwise;
+}
+
+/** The whole exponents of ten that enclose two positive values, at most `most` apart (the larger one is kept). */
+function decades(lowest, highest, most) {
+  const high = Math.ceil(Math.log10(highest) - 1e-9);
+  const low = Math.floor(Math.log10(lowest) + 1e-9);
+  return low === high ? [low - 1, high + 1] : [Math.max(low, high - most), high]; // one power of ten would lie on the edge
+}
+
+// What follows from a result, as in derived.py.
+const ratesAlong = ({ path, slope }, i) => Array.from({ length: slope.length / 2 }, (_, k) =>
+  (slope[2 * k + i] ? (path[2 * k + i] - path[2 * k + 2 + i]) / slope[2 * k + i] : NaN));
+const rateAxis = (rules) => [decades(...extent(rules.flatMap(({ rate1, rate2 }) => [rate1, rate2]), 0, [0.1, 10]), 8), true];
+function fAxis(rules) {
+  const [low, high] = extent(rules.map(({ f }) => f), -Infinity, [1, 1]);
+  if (low >= 0) return [decades(Math.max(low, 1e-16), Math.max(high, 1e-16), 60), true];
+  const margin = 0.05 * (high - low) || 1;
+  return [[low - margin, high + margin], false];
+}
+
 const clampPixel = (value) => Math.round(Math.max(-4000, Math.min(4000, value)) * 10) / 10;
 
 /**
  * Axes in the box [left, top, right, bottom] of an SVG.
- * Layers put into `canvas` are clipped to the box.
+ * Layers in `canvas` are clipped to it.
  */
 function makeAxes(root, [left, top, right, bottom], xName, yName) {
   const width = right - left;
@@ -124,7 +146,7 @@ function polyline(xs, ys) {
   return d;
 }
 
-/** One marker at every point, thinned to about `most`. */
+/** A marker at every point, or at about `most`. */
 function markers(xs, ys, marker, most) {
   const stride = Math.ceil(ys.length / most);
   let d = '';
@@ -132,12 +154,12 @@ function markers(xs, ys, marker, most) {
   return d;
 }
 
-/** Set the course of a path, only where it differs: each change costs layout and painting. */
+/** Set a path where it differs: each change costs layout and painting. */
 function setPath(node, d) {
   if (node.getAttribute('d') !== d) node.setAttribute('d', d);
 }
 
-// ------------------------------------------------------------------------------------------------------ contours
+// Contours
 
 /** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
@@ -209,7 +231,7 @@ function smooth(loop) {
   return d + 'Z';
 }
 
-// --------------------------------------------------------------------------------------------------------- panels
+// Panels
 
 /** A group in the colour of a rule; set through the object model, as a strict content policy forbids style attributes. */
 function coloured(rule, ...children) {
@@ -299,10 +321,10 @@ function planePanel(spec) {
 const log10 = (value) => (value > 0 ? Math.log10(value) : NaN);
 
 /**
- * Curves over the steps. `curves` maps layers to keys of the result, e.g. {line: 'rate1', thin: 'rate2'}; `axis` names the
- * range in `result.axes`; the first value belongs to step `first`.
+ * Curves over the steps. `curves` maps layers to keys of the rules, e.g. {line: 'rate1', thin: 'rate2'}; `range(rules, result)`
+ * gives the ends of the y axis and whether it is logarithmic; the first value belongs to step `first`.
  */
-function stepsPanel(spec, { name, viewBox, box, title, yName, curves, axis, first, log: mayBeLog }) {
+function stepsPanel(spec, { name, viewBox, box, title, yName, curves, range, first }) {
   const root = panel(name, viewBox, title);
   const [left, top, right, bottom] = box;
   if (title) root.append(svg('text', { class: 'name', x: left, y: top - 7 }, title));
@@ -316,9 +338,9 @@ function stepsPanel(spec, { name, viewBox, box, title, yName, curves, axis, firs
     root,
     axes,
     draw(result, upTo, steps) {
-      const log = mayBeLog && result.axes[axis + '_log'] !== false;
+      const [ends, log] = range(result.rules, result);
       scale = log ? log10 : (value) => value;
-      axes.set([0, Math.max(1, steps)], result.axes[axis], log);
+      axes.set([0, Math.max(1, steps)], ends, log);
       const xs = Array.from({ length: Math.max(1, steps) + 1 - first }, (_, i) => axes.x(i + first));
       result.rules.forEach((rule, r) => {
         for (const [layer, key] of Object.entries(curves)) {
@@ -342,7 +364,7 @@ function stepsPanel(spec, { name, viewBox, box, title, yName, curves, axis, firs
   };
 }
 
-// ------------------------------------------------------------------------------------------------------- controls
+// Controls
 
 /** Label, range and number field of one slider; `change(value)` is called with the true value. */
 function sliderRow(slider, id, change) {
@@ -423,7 +445,7 @@ function editor(spec, id, run) {
   return { root, area, reset, sources };
 }
 
-// --------------------------------------------------------------------------------------------------------- figure
+// Figure
 
 let figures = 0;
 
@@ -452,13 +474,13 @@ function render({ model, el }) {
 
   // Panels
   const plane = isTrace ? planePanel(spec) : null;
-  const side = { name: 'd2l-side', viewBox: '0 0 320 174', box: [46, 20, 312, 136], log: true };
+  const side = { name: 'd2l-side', viewBox: '0 0 320 174', box: [46, 20, 312, 136] };
   const steps = isTrace
     ? [
-        stepsPanel(spec, { ...side, title: 'f after each step', curves: { line: 'f' }, axis: 'f', first: 0 }),
-        stepsPanel(spec, { ...side, title: 'step per unit of gradient: x₁ bold, x₂ fine', curves: { line: 'rate1', thin: 'rate2' }, axis: 'rate', first: 1 }),
+        stepsPanel(spec, { ...side, title: 'f after each step', curves: { line: 'f' }, range: fAxis, first: 0 }),
+        stepsPanel(spec, { ...side, title: 'step per unit of gradient: x₁ bold, x₂ fine', curves: { line: 'rate1', thin: 'rate2' }, range: rateAxis, first: 1 }),
       ]
-    : [stepsPanel(spec, { name: 'd2l-wide', viewBox: '0 0 640 260', box: [58, 10, 632, 222], yName: 'learning rate', curves: { line: 'rate' }, axis: 'rate', first: 0 })];
+    : [stepsPanel(spec, { name: 'd2l-wide', viewBox: '0 0 640 260', box: [58, 10, 632, 222], yName: 'learning rate', curves: { line: 'rate' }, range: (_, { axes }) => [axes.rate, false], first: 0 })];
   const panels = plane ? [plane, ...steps] : steps;
   const plots = html('div', { class: 'd2l-plots' }, ...panels.map((panel) => panel.root));
 
@@ -576,7 +598,8 @@ function render({ model, el }) {
       return;
     }
     if (current) goodSources = state.sources;
-    result = answer;
+    const derive = (rule) => ({ ...rule, rate1: ratesAlong(rule, 0), rate2: ratesAlong(rule, 1) });
+    result = isTrace ? { ...answer, rules: answer.rules.map(derive) } : answer;
     if (!rejected) write(alert, '');
     if (answer.new_sliders) addSliders(answer.new_sliders);
     cursor = null;

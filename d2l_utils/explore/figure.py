@@ -16,6 +16,8 @@ from typing import Any
 import contourpy
 import numpy as np
 
+from d2l_utils.explore.derived import f_axis, rate_axis, rates_along
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Scale = Callable[[float], float]
 
@@ -94,7 +96,7 @@ def brief(result: dict[str, Any]) -> dict[str, Any]:
         return [value if value is None else float(f"{value:.5g}") for value in values]
 
     rules = [
-        {key: rounded(entry) if key in ("f", "rate1", "rate2") else entry for key, entry in rule.items()}
+        {key: rounded(entry) if key in ("f", "slope") else entry for key, entry in rule.items()}
         for rule in result.get("rules", [])
     ]
     contours = result.get("contours")
@@ -188,17 +190,18 @@ def _plots(spec: Mapping[str, Any], result: Mapping[str, Any]) -> str:
             )
         ]  # fmt: skip
     else:
-        axes = result["axes"]
+        f_range, f_log = f_axis(result["rules"])
+        rules = [(rule, run | {f"rate{i + 1}": rates_along(run, i) for i in (0, 1)}) for rule, run in rules]
         side: dict[str, Any] = {"panel": "d2l-side", "size": _SIDE, "box": _SIDE_BOX, "name": ""}
         rates = "step per unit of gradient: x₁ bold, x₂ fine"
         parts = [
             _plane(spec, result, rules),
             _steps_panel(
-                f"f along the steps of {who}", result["summary"], rules, axes["f"], {"line": "f"},
-                title="f after each step", first=0, log=axes["f_log"], **side,
+                f"f along the steps of {who}", result["summary"], rules, f_range, {"line": "f"},
+                title="f after each step", first=0, log=f_log, **side,
             ),
             _steps_panel(
-                f"Effective learning rates of {who}", _rates_in_words(rules), rules, axes["rate"],
+                f"Effective learning rates of {who}", _rates_in_words(rules), rules, rate_axis(result["rules"]),
                 {"line": "rate1", "thin": "rate2"}, title=rates, first=1, log=True, **side,
             ),
         ]  # fmt: skip

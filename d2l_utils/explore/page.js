@@ -8,7 +8,7 @@
 const TIME_LIMIT = 1500; // ms for one request, code that loads and code that runs
 const RUNTIME = new URL(RUNTIME_FILE, document.currentScript.src).href;
 
-// --------------------------------------------------------------------------------------------------------- kernel
+// Kernel
 
 const kernel = (() => {
   let worker = null;
@@ -94,7 +94,7 @@ const kernel = (() => {
   /** Put the numbers where their places are, and the contours that the figure still holds. */
   function revive(result, numbers, held) {
     for (const part of [...(result.rules ?? []), result.contours ?? {}]) {
-      for (const key of ['path', 'f', 'rate1', 'rate2', 'rate', 'grid']) {
+      for (const key of ['path', 'f', 'slope', 'rate', 'grid']) {
         if (part[key]) part[key] = numbers.subarray(part[key][0], part[key][0] + part[key][1]);
       }
     }
@@ -113,7 +113,7 @@ const kernel = (() => {
   };
 })();
 
-// ------------------------------------------------------------------------------------------------------- fragment
+// Fragment
 
 /** `rmsprop_2d:eta=0.4&gamma=0.9&start=-5,-2`, what a link says about one figure. */
 function toFragment(spec, state) {
@@ -160,11 +160,15 @@ function fromFragment(words, spec, defaults) {
   return { state, ignored };
 }
 
-// -------------------------------------------------------------------------------------------------------- figures
+// Figures
 
 const pageFigures = [];
 
-/** The part of a Jupyter widget model that explorer.js uses. */
+/**
+ * The part of a Jupyter widget model that explorer.js uses.
+ * @returns {{get(key: string): any, set(key: string, value: any): void, save_changes(): void,
+ *   on(event: string, handler: () => void): void, off(event: string, handler: () => void): void}}
+ */
 function makeModel(data, save) {
   const handlers = new Map();
   return {

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2l_utils import explore_2d, explore_schedule, train_2d
-from d2l_utils.explore import compute
+from d2l_utils.explore import compute, derived
 from d2l_utils.explore.compute import Figure, contours, number, reply, signature
 from d2l_utils.explore.site import page_source
 from d2l_utils.objectives import quadratic
@@ -52,14 +52,14 @@ def test_f_and_step_per_unit_of_gradient():
     run = ask(figure_of(rules.gd_2d, eta=0.1))["rules"][0]
     f, _ = quadratic()
     assert run["f"] == [f(*point) for point in zip(run["path"][::2], run["path"][1::2], strict=True)]
-    assert run["rate1"] == pytest.approx([0.1] * 20)
-    assert run["rate2"] == pytest.approx([0.1] * 20)
+    assert derived.rates_along(run, 0) == pytest.approx([0.1] * 20)
+    assert derived.rates_along(run, 1) == pytest.approx([0.1] * 20)
 
 
 def test_rate_is_nan_where_there_is_no_gradient():
     run = ask(figure_of(rules.gd_2d, eta=0.1), start=[-5.0, 0.0])["rules"][0]
-    assert run["rate1"] == pytest.approx([0.1] * 20)
-    assert all(math.isnan(rate) for rate in run["rate2"])
+    assert derived.rates_along(run, 0) == pytest.approx([0.1] * 20)
+    assert all(math.isnan(rate) for rate in derived.rates_along(run, 1))
 
 
 def test_verdicts_in_words():
@@ -78,7 +78,7 @@ def test_a_run_whose_numbers_overflow_diverges_and_stays_finite():
     result = ask(figure_of(rules.gd_2d, values={"eta": 0.4}, steps=1000), eta=10.0)
     run = result["rules"][0]
     assert run["diverged_at"] is not None
-    assert all(map(math.isfinite, run["path"] + result["window"] + result["axes"]["f"]))
+    assert all(map(math.isfinite, run["path"] + result["window"] + derived.f_axis([run])[0]))
 
 
 def test_touching_the_goal_is_not_converging():
@@ -269,7 +269,7 @@ def test_the_source_for_the_page_is_complete_and_computes_the_same():
     assert text == reply(request)[0]
     result, expected = json.loads(text), Figure(spec).answer(spec["state"])
     for run, wanted in zip(result["rules"], expected["rules"], strict=True):
-        for key in ("path", "f", "rate1", "rate2"):
+        for key in ("path", "f", "slope"):
             offset, length = run[key]
             assert list(numbers[offset : offset + length]) == wanted[key]
     offset, length = result["contours"]["grid"]
@@ -288,7 +288,7 @@ def test_numbers_are_written_briefly(value, text):
     [(0.1, 0.1, [-2, 0]), (0.2, 0.5, [-1, 0]), (1e-3, 50.0, [-3, 2]), (1e-30, 1.0, [-8, 0])],
 )
 def test_logarithmic_axes_are_whole_decades(lowest, highest, decades):
-    assert compute._decades(lowest, highest, 8) == decades
+    assert derived.decades(lowest, highest, 8) == decades
 
 
 @pytest.mark.parametrize(
@@ -298,12 +298,12 @@ def test_logarithmic_axes_are_whole_decades(lowest, highest, decades):
         ([[0.5, -1.0, 0.0]], 0.0, (0.5, 0.5)),
         ([[math.nan, 3.0], [math.inf, 4.0]], 0.0, (3.0, 4.0)),
         ([[-2.0, math.nan, 1.0]], -math.inf, (-2.0, 1.0)),
-        ([[math.nan], []], 0.0, None),
-        ([], 0.0, None),
+        ([[math.nan], []], 0.0, (1.0, 2.0)),
+        ([], 0.0, (1.0, 2.0)),
     ],
 )
 def test_range_leaves_out_what_an_axis_cannot_show(lists, above, expected):
-    assert compute._range(lists, above) == expected
+    assert derived.extent(lists, above, (1.0, 2.0)) == expected
 
 
 def test_nice_steps():

@@ -1,3 +1,5 @@
+import json
+import math
 import sys
 import time
 
@@ -6,6 +8,7 @@ from jupyter_client.manager import start_new_kernel
 
 from d2l_utils import explore_2d
 from d2l_utils.explore.widget import TIME_LIMIT, OvertimeError, time_limit
+from d2l_utils.objectives import quadratic
 
 from . import rules
 
@@ -28,9 +31,14 @@ def test_state_makes_result():
     assert len(figure.result["contours"]["grid"]) > 0
 
 
+def walled(x1, x2):
+    return x1 * x1 + x2 * x2 if x1 < 0.5 else math.inf
+
+
 def test_result_is_json():
-    figure = explore_2d(rules.gd_2d, start=(-5, 0))
-    assert set(figure.result["rules"][0]["rate2"]) == {None}
+    figure = explore_2d(rules.gd_2d, f=walled, f_grad=quadratic()[1])
+    assert None in figure.result["contours"]["grid"]
+    assert json.loads(json.dumps(figure.result, allow_nan=False)) == figure.result
 
 
 @pytest.mark.parametrize("source", [ENDLESS, "while True:\n    pass\n"])
