@@ -37,7 +37,7 @@ _LOOK: dict[str, dict[str, object]] = {
     },
     "frame": {"fill": "none", "stroke": "currentColor", "stroke-opacity": 0.7},
     "grid": {"fill": "none", "stroke": "currentColor", "stroke-opacity": 0.2, "stroke-width": 0.6},
-    "line": {"fill": "none", "stroke-width": 1.8, "stroke-linejoin": "round"},
+    "line": {"fill": "none", "stroke-width": 1.8, "stroke-linejoin": "bevel"},
     "thin": {"fill": "none", "stroke-width": 1.2, "stroke-dasharray": "2 3"},
     "start": {"fill": "currentColor", "stroke": "Canvas", "stroke-width": 2},
 }
