@@ -157,9 +157,9 @@ def explore_runs(
 ) -> Explorer:
     """Explore the runs of one sweep or two: the map of :func:`~d2l_utils.plot_map`, and the curves of chosen cells.
 
-    Two cells, A and B, are compared by the difference of their mean final losses with its 95 % interval, seed by seed if
-    both sweeps have the same seeds. With one sweep both are on its map, with two each is on its own. The figure holds
-    all numbers: no Python runs after a pick.
+    Two cells, A and B, are compared by the difference of their mean final losses with its 95 % interval, seed by seed
+    if both sweeps have the same seeds. With one sweep both are on its map, with two each is on its own. The figure
+    holds all numbers: no Python runs after a pick.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
  * Figures of many runs: maps of the final loss, two cells A and B, their curves and their difference.
  *
  * All numbers are in the description of the figure, packed by runs.py; boxes, colours and sentences are those of
- * runs_figure.py. It is joined to explorer.js, whose builders it uses.
+ * runs_figure.py and runs_words.py. It is joined to explorer.js, whose builders it uses.
  */
 
 const MAP_SHAPES = {
@@ -113,19 +113,13 @@ function settingOf({ x, y, columns }, k) {
   return parts.join(', ');
 }
 
-/** How the runs of a cell end: mean, ±, and what both are. */
-function ending(map, k) {
-  const { finals, lost, mean } = map.cells[k];
-  const count = finals.length;
-  if (lost) return count === 1 ? 'diverged' : `diverged with ${lost} of ${count} seeds`;
-  if (count === 1) return `final loss ${short(mean)} of one seed`;
-  return `final loss ${short(mean)} ± ${short(Math.sqrt(variance(finals)), 2)}, mean and standard deviation of ${count} seeds`;
-}
+const deviation = ({ finals, lost }) => (finals.length > 1 && !lost ? short(Math.sqrt(variance(finals)), 2) : '');
 
-function briefEnding(map, k) {
-  const { finals, lost, mean } = map.cells[k];
-  if (lost) return 'diverged';
-  return short(mean) + (finals.length > 1 ? ` ± ${short(Math.sqrt(variance(finals)), 2)}` : '');
+/** How the runs of a cell end: the mean final loss and its spread, or that some diverged. */
+function ending({ cells }, k) {
+  const { finals, lost, mean } = cells[k];
+  if (lost) return finals.length === 1 ? 'diverged' : `diverged with ${lost} of ${finals.length} seeds`;
+  return short(mean) + (finals.length > 1 ? ` ± ${deviation(cells[k])}` : '');
 }
 
 const same = (chosen) => chosen.length === 2 && chosen[0][0] === chosen[1][0] && chosen[0][1] === chosen[1][1];
@@ -144,8 +138,11 @@ function differenceInWords(chosen) {
 function sentence(maps, chosen) {
   const parts = chosen.map(([map, k], letter) => {
     const name = maps.length > 1 ? `${map.label}, ${settingOf(map, k)}` : settingOf(map, k);
-    const rank = map.cells[k].lost ? '' : k === map.best ? ', the best' : map.close[k] ? ', within seed noise of the best' : '';
-    return `${'AB'[letter]} (${name}): ${ending(map, k)}${rank}.`;
+    const { lost, finals } = map.cells[k];
+    if (lost) return `${'AB'[letter]} (${name}) ${ending(map, k)}.`;
+    const rank = k === map.best ? ', the best' : map.close[k] ? ', within seed noise of the best' : '';
+    const spread = finals.length === 1 ? ' (one seed)' : letter ? '' : ` (mean ± standard deviation of ${finals.length} seeds)`;
+    return `${'AB'[letter]} (${name}): final loss ${ending(map, k)}${spread}${rank}.`;
   });
   if (same(chosen)) return `${parts[0]} B is the same cell.`;
   return [...parts, ...(chosen.length === 2 ? [differenceInWords(chosen)] : [])].join(' ');
@@ -171,12 +168,12 @@ function colorOf({ range: [low, high], colors }, loss) {
 }
 
 /** Ticks of a logarithmic axis, as exponents with their text: plain numbers while it spans less than two decades. */
-function logTicks(low, high) {
-  if (high - low >= 2) return powerTicks(Math.ceil(low), Math.floor(high), 5).map((k) => [k, power(k)]);
+function logTicks(low, high, few = false) {
+  if (high - low >= 2) return powerTicks(Math.ceil(low), Math.floor(high), few ? 2 : 5).map((k) => [k, power(k)]);
   const decades = [Math.floor(low), Math.floor(low) + 1, Math.floor(low) + 2];
   const values = high - low < Math.log10(3)
-    ? niceTicks(10 ** low, 10 ** high, 5)
-    : decades.flatMap((k) => [1, 1.5, 2, 3, 5, 7].map((factor) => factor * 10 ** k));
+    ? niceTicks(10 ** low, 10 ** high, few ? 2 : 5)
+    : decades.flatMap((k) => (few ? [1, 3] : [1, 1.5, 2, 3, 5, 7]).map((factor) => factor * 10 ** k));
   return values.map((value) => [Math.log10(value), short(value)]).filter(([at]) => at >= low && at <= high);
 }
 
@@ -204,29 +201,26 @@ function barOf(spec, [, boxTop, right, bottom]) {
     svg('g', { class: 'cells', 'shape-rendering': 'crispEdges' }, ...Array.from({ length: steps }, (_, k) =>
       svg('rect', { x, y: tenth(bottom - (k + 1) * step), width: 12, height: step + 0.2, fill: colorOf(spec, 10 ** (low + ((high - low) * (k + 0.5)) / steps)) }))),
     svg('path', { class: 'peak', d: `M${x} ${top}h12l-6 -8z`, fill: colorOf(spec, spec.range[1]) }),
-    ...logTicks(low, high).map(([at, text]) =>
+    ...logTicks(low, high, bottom - top < 100).map(([at, text]) =>
       svg('text', { class: 'tick', x: x + 16, y: tenth(bottom - ((at - low) / (high - low)) * (bottom - top)) + 4 }, text)),
   ];
 }
 
-/** A cell that can be moved: a frame around it and a letter at its corner. */
+/** A cell that can be moved: a frame around it and, on top of all frames, its letter at a corner, which is the handle. */
 function handleOf(rule, letter) {
-  const parts = ['halo', 'chosen', 'badge'].map((name) => svg('path', { class: name, 'stroke-dasharray': name === 'chosen' ? rule.dash : null }));
-  const text = svg('text', { class: 'letter', 'text-anchor': 'middle' }, rule.label);
-  const root = coloured(rule, ...parts, text);
-  const hooks = { 'data-handle': letter ? 'compare' : 'cell', tabindex: 0, role: 'slider', 'aria-label': `cell ${rule.label}, move it with the arrow keys` };
-  for (const [name, value] of Object.entries(hooks)) root.setAttribute(name, value);
+  const lines = ['halo', 'chosen'].map((name) => svg('path', { class: name, 'stroke-dasharray': name === 'chosen' ? rule.dash : null }));
+  const badge = svg('path', { class: 'badge', d: letter ? 'M-8 -8h16v16h-16z' : 'M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z' });
+  const root = coloured(rule, svg('circle', { class: 'reach', r: 14 }), badge, svg('text', { class: 'letter', y: 4, 'text-anchor': 'middle' }, rule.label));
+  const set = (attributes) => Object.entries(attributes).forEach(([name, value]) => root.setAttribute(name, value));
+  set({ 'data-handle': letter ? 'compare' : 'cell', tabindex: 0, role: 'slider', 'aria-label': `cell ${rule.label}, move it with the arrow keys` });
   return {
     root,
+    frame: coloured(rule, ...lines),
     move([x0, y0, x1, y1], words, place, last) {
       const frame = boxPath([x0 - 1, y0 - 1, x1 + 1, y1 + 1].map(tenth));
+      for (const line of lines) setPath(line, frame);
       const [x, y] = letter ? [x0 - 3, y1 + 3] : [x1 + 3, y0 - 3];
-      const badge = letter ? `M${x - 8} ${y - 8}h16v16h-16z` : `M${x - 8} ${y}a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z`;
-      [frame, frame, badge].forEach((d, i) => setPath(parts[i], d));
-      const attributes = { 'aria-valuemin': 1, 'aria-valuemax': last + 1, 'aria-valuenow': place + 1, 'aria-valuetext': words };
-      for (const [name, value] of Object.entries(attributes)) root.setAttribute(name, value);
-      text.setAttribute('x', x);
-      text.setAttribute('y', y + 4);
+      set({ transform: `translate(${x} ${y})`, 'aria-valuemin': 1, 'aria-valuemax': last + 1, 'aria-valuenow': place + 1, 'aria-valuetext': words });
     },
   };
 }
@@ -235,7 +229,7 @@ function handleOf(rule, letter) {
 function mapPanel(spec, map, letters) {
   const { viewBox, box } = MAP_SHAPES[map.y ? 'map' : 'row'];
   const [left, top, right, bottom] = box;
-  const root = panel('d2l-map', viewBox, `Map of the final loss of ${map.label}`);
+  const root = panel(map.y ? 'd2l-map' : 'd2l-map d2l-row', viewBox, `Map of the final loss of ${map.label}`);
   const axes = makeAxes(root, box, map.x.label, map.y?.label);
   const rows = map.y?.edges ?? [0, 1];
   axes.set([map.x.edges[0], map.x.edges.at(-1)], [rows[0], rows.at(-1)], false, { x: map.x.ticks, y: map.y?.ticks ?? [] });
@@ -264,7 +258,7 @@ function mapPanel(spec, map, letters) {
   root.append(
     svg('text', { class: 'name', x: left, y: 15 }, map.label),
     svg('text', { class: 'name', x: +viewBox.split(' ')[2] - 4, y: 15, 'text-anchor': 'end' }, 'final loss'),
-    ...barOf(spec, box), pointed, ...handles.map(([, handle]) => handle.root));
+    ...barOf(spec, box), pointed, ...handles.map(([, { frame }]) => frame), ...handles.map(([, handle]) => handle.root));
   const within = (edges, at) => Math.max(0, edges.filter((edge) => edge <= at).length - 1);
   return {
     root,
@@ -401,7 +395,9 @@ function renderRuns({ model, el }) {
   }));
   const compare = html('input', { type: 'checkbox', name: 'compare' });
   const check = html('label', { class: 'd2l-check' }, compare, ' ', spec.sliders.at(-1).label);
-  const controls = html('div', { class: 'd2l-controls' }, ...rows.map(({ root }) => root), check);
+  const group = (letter, ...more) => html('div', { class: 'd2l-group', role: 'group', 'aria-label': `cell ${'AB'[letter]}` },
+    ...more, ...rows.filter((row) => row.letter === letter).map(({ root }) => root));
+  const controls = html('div', { class: 'd2l-controls' }, group(0), group(1, check));
   const reset = button('reset', 'Reset');
   const copy = button('copy-link', 'Copy link');
   const pickB = button('pick-second', 'Click picks B');
@@ -419,9 +415,10 @@ function renderRuns({ model, el }) {
     if (!table.open || body.childElementCount) return;
     const settings = maps.flatMap((map) => map.cells.map((cell, k) => ({ map, cell, k })));
     settings.sort((p, q) => (p.cell.mean === q.cell.mean ? 0 : p.cell.mean - q.cell.mean));
-    body.append(...settings.map(({ map, cell: { finals, lost, mean }, k }) => {
-      const [spread] = [finals.length > 1 && !lost ? short(Math.sqrt(variance(finals)), 2) : '–'];
-      const [first, ...rest] = [...(one ? [] : [map.label]), settingOf(map, k), lost ? '–' : short(mean), spread, `${lost} of ${finals.length}`];
+    body.append(...settings.map(({ map, cell, k }) => {
+      const { finals, lost, mean } = cell;
+      const numbers = [lost ? '–' : short(mean), deviation(cell) || '–', `${lost} of ${finals.length}`];
+      const [first, ...rest] = [...(one ? [] : [map.label]), settingOf(map, k), ...numbers];
       return html('tr', {}, html('th', { scope: 'row' }, first), ...rest.map((text) => html('td', {}, text)));
     }));
   });
@@ -441,7 +438,7 @@ function renderRuns({ model, el }) {
       item.hidden = !pairs[letter];
       if (!pairs[letter]) return;
       const [map, k] = pairs[letter];
-      write(words, `${one ? '' : map.label + ', '}${settingOf(map, k)}: ${briefEnding(map, k)}`);
+      write(words, `${one ? '' : map.label + ', '}${settingOf(map, k)}: ${ending(map, k)}`);
     });
     panels.forEach((each, m) => each.point(hovered && owner[hovered[0]] === maps[m] ? hovered[1] : null));
   }
@@ -456,8 +453,8 @@ function renderRuns({ model, el }) {
     compare.checked = Boolean(state.values.compare);
     pickB.setAttribute('aria-pressed', String(second));
     for (const { handles, move } of panels) {
-      for (const [letter, { root }] of handles) {
-        root.toggleAttribute('hidden', !pairs[letter]);
+      for (const [letter, { root, frame }] of handles) {
+        for (const part of [root, frame]) part.toggleAttribute('hidden', !pairs[letter]);
         if (pairs[letter]) move(letter, pairs[letter][1]);
       }
     }

@@ -169,9 +169,9 @@ def _check_axes(sweeps: Sequence[Sweep], x: str | None, y: str | None) -> None:
         if not np.isfinite(sweep.losses[:, 0]).all():
             raise ValueError(f"the loss before training must be finite in the sweep of {sweep.name}")
     known = {name for sweep in sweeps for name in sweep.varied}
-    for axis, name in (("x", x), ("y", y)):
-        if name is not None and name not in known:
-            raise ValueError(f"{axis} must be {' or '.join(sorted(known))}, got {name!r}")
+    for axis, wanted in (("x", x), ("y", y)):
+        if wanted is not None and wanted not in known:
+            raise ValueError(f"{axis} must be {' or '.join(sorted(known))}, got {wanted!r}")
     if x is not None and x == y:
         raise ValueError(f"x and y must differ, got {x!r} for both")
 

@@ -30,6 +30,7 @@ from d2l_utils.explore.figure import (
     short,
 )
 from d2l_utils.explore.runs import Map
+from d2l_utils.explore.runs_words import ending, goal_reached, sentence, setting
 
 _MAP, _MAP_BOX = (480, 360), (56.0, 26.0, 404.0, 318.0)
 _ROW, _ROW_BOX = (640, 136), (58.0, 26.0, 560.0, 92.0)
@@ -75,124 +76,12 @@ def default_cells(spec: Mapping[str, Any], maps: Sequence[Map]) -> list[int]:
 # Words
 
 
-def setting(one: Map, cell: int) -> str:
-    """Write the hyperparameters of a cell: "η = 0.01, γ = 0.9"."""
-    j, i = divmod(cell, len(one.x["texts"]))
-    parts = [f"{one.x['symbol']} = {one.x['texts'][i]}"]
-    if one.y is not None:
-        parts.append(f"{one.y['symbol']} = {one.y['texts'][j]}")
-    return ", ".join(parts)
-
-
-def ending(one: Map, cell: int) -> str:
-    """Say how the runs of a cell end."""
-    count = one.finals.shape[1]
-    if one.lost[cell]:
-        return "diverged" if count == 1 else f"diverged with {one.lost[cell]} of {count} seeds"
-    if count == 1:
-        return f"final loss {short(one.mean[cell])} of one seed"
-    spread = one.finals[cell].std(ddof=1)
-    return f"final loss {short(one.mean[cell])} ± {short(spread, 2)}, mean and standard deviation of {count} seeds"
-
-
-def brief_ending(one: Map, cell: int) -> str:
-    """Write the mean final loss and its spread, no more."""
-    if one.lost[cell]:
-        return "diverged"
-    runs = one.finals[cell]
-    return short(one.mean[cell]) + (f" ± {short(runs.std(ddof=1), 2)}" if len(runs) > 1 else "")
-
-
-def sentence(maps: Sequence[Map], chosen: Sequence[tuple[Map, int]]) -> str:
-    """Say what the chosen cells are, how their runs end and what the seeds allow to say about the difference."""
-    parts = []
-    for letter, (one, cell) in zip("AB", chosen, strict=False):
-        name = f"{one.label}, {setting(one, cell)}" if len(maps) > 1 else setting(one, cell)
-        rank = ""
-        if not one.lost[cell]:
-            rank = ", the best" if cell == one.best else ", within seed noise of the best" if one.close[cell] else ""
-        parts.append(f"{letter} ({name}): {ending(one, cell)}{rank}.")
-    if len(chosen) == 2:
-        if chosen[0] == chosen[1]:
-            return f"{parts[0]} B is the same cell."
-        parts.append(_difference_in_words(chosen))
-    return " ".join(parts)
-
-
-def _difference_in_words(chosen: Sequence[tuple[Map, int]]) -> str:
-    (one, a), (other, b) = chosen
-    if one.lost[a] or other.lost[b]:
-        return "Without a mean there is no difference to estimate."
-    found = difference(one, a, other, b)
-    if found is None:
-        return "One seed has no spread to compare with."
-    mean, low, high, paired = found
-    verdict = "A ends lower" if high < 0 else "A ends higher" if low > 0 else "the spread does not tell them apart"
-    how = "paired by seed" if paired else "different seeds"
-    return f"A − B = {short(mean, 3)}, 95 % interval {short(low, 3)} to {short(high, 3)} ({how}): {verdict}."
-
-
-def difference(one: Map, a: int, other: Map, b: int) -> tuple[float, float, float, bool] | None:
-    """Return the difference of the mean final losses with the ends of its 95 % interval, and whether it is paired.
-
-    Student's t for the differences seed by seed if both sweeps have the same seeds, else Welch's t. None if there is
-    one seed only.
-    """
-    first, second = one.finals[a], other.finals[b]
-    if min(len(first), len(second)) < 2:
-        return None
-    mean = first.mean() - second.mean()
-    seeds, others = one.sweep.seeds, other.sweep.seeds
-    paired = sorted(seeds) == sorted(others)
-    if paired:
-        differences = first - second[[others.index(seed) for seed in seeds]]
-        half = t95(len(seeds) - 1) * differences.std(ddof=1) / math.sqrt(len(seeds))
-    else:
-        u, v = (runs.var(ddof=1) / len(runs) for runs in (first, second))
-        freedom = (u + v) ** 2 / (u**2 / (len(first) - 1) + v**2 / (len(second) - 1)) if u + v else 1
-        half = t95(freedom) * math.sqrt(u + v)
-    return float(mean), float(mean - half), float(mean + half), paired
-
-
-def t95(freedom: float) -> float:
-    """Return the 97.5 % point of Student's t; from 5 degrees of freedom on by the expansion in 1 / freedom.
-
-    Source: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), formula 26.7.5.
-
-    >>> [round(t95(k), 3) for k in (1, 4, 5, 9, 30)]
-    [12.706, 2.776, 2.571, 2.262, 2.042]
-    """
-    if freedom < 5:
-        return (12.7062, 4.3027, 3.1824, 2.7764)[max(0, math.floor(freedom) - 1)]
-    z = 1.959964
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom**k for k, term in enumerate(terms, 1))
-
-
-def goal_reached(goal: Mapping[str, Any], chosen: Sequence[tuple[Map, int]]) -> bool:
-    """Tell whether the chosen cells are what the figure asks for."""
-    one, a = chosen[0]
-    if "below" in goal:
-        return bool(one.mean[a] < goal["below"])
-    if "diverge" in goal:
-        return bool(one.lost[a])
-    if len(chosen) < 2 or chosen[0] == chosen[1] or one.lost[a] or chosen[1][0].lost[chosen[1][1]]:
-        return False
-    found = difference(one, a, *chosen[1])
-    return found is not None and found[1] <= 0 <= found[2]
-
-
 def _words(spec: Mapping[str, Any], maps: Sequence[Map], chosen: Sequence[tuple[Map, int]]) -> str:
     entries = ""
     for rule, (one, cell) in zip(spec["rules"], chosen, strict=False):
         line = _shape("line", d="M1 6H33", dasharray=rule["dash"]) + _shape("dots", d="M17 6" + rule["marker"])
         name = f"{one.label}, " if len(maps) > 1 else ""
-        words = _tag("span", {}, f"{name}{setting(one, cell)}: {brief_ending(one, cell)}")
+        words = _tag("span", {}, f"{name}{setting(one, cell)}: {ending(one, cell)}")
         entries += _raw("li", {}, f"{_swatch(_group(rule, line))} {_tag('b', {}, rule['label'])} {words}")
     words = _raw("ul", {"class": "d2l-rules"}, entries) + _key(maps)
     words += _tag("p", {"class": "d2l-summary"}, sentence(maps, chosen))
@@ -214,7 +103,12 @@ def _key(maps: Sequence[Map]) -> str:
         (_marked("noise", "M8 1H26V11H8Z"), "within seed noise of the best"),
     ]
     if any(one.lost.any() for one in maps):
-        marks.append((_marked("lost", "M8 1H26V11H8Z") + _marked("hatch", "M8 11L18 1M16 11L26 1M8 6L13 1M21 11L26 6"), "diverged"))
+        marks.append(
+            (
+                _marked("lost", "M8 1H26V11H8Z") + _marked("hatch", "M8 11L18 1M16 11L26 1M8 6L13 1M21 11L26 6"),
+                "diverged",
+            )
+        )
     entries = "".join(_raw("li", {}, f"{_swatch(drawn)} {_tag('span', {}, text)}") for drawn, text in marks)
     return _raw("ul", {"class": "d2l-rules d2l-key"}, entries)
 
@@ -276,9 +170,7 @@ def _edges_of(one: Map, box: Box) -> tuple[list[float], list[float]]:
     return spread(one.x["edges"], left, right), spread(rows, bottom, top)
 
 
-def _map(
-    spec: Mapping[str, Any], one: Map, number: int, count: int, chosen: Sequence[tuple[Map, int]]
-) -> str:
+def _map(spec: Mapping[str, Any], one: Map, number: int, count: int, chosen: Sequence[tuple[Map, int]]) -> str:
     size, box = (_ROW, _ROW_BOX) if one.y is None else (_MAP, _MAP_BOX)
     left, top, right, bottom = box
     xs, ys = _edges_of(one, box)
@@ -300,10 +192,13 @@ def _map(
     if not one.lost[one.best]:
         j, i = divmod(one.best, columns)
         drawn += _marked("star", f"M{(xs[i] + xs[i + 1]) / 2:g} {(ys[j] + ys[j + 1]) / 2:g}{_STAR}")
-    for letter, (owner, cell) in enumerate(chosen):
-        if owner is one and letter in ((0, 1) if count == 1 else (number,)):
+    frames = badges = ""
+    for letter, (_, cell) in enumerate(chosen):
+        if count == 1 or letter == number:
             j, i = divmod(cell, columns)
-            drawn += _marker(spec["rules"][letter], letter, xs[i], ys[j + 1], xs[i + 1], ys[j])
+            corners = (xs[i], ys[j + 1], xs[i + 1], ys[j])
+            frames += _cell_frame(spec["rules"][letter], corners)
+            badges += _badge(spec["rules"][letter], letter, corners)
     frame = _shape("frame", d=f"M{left:g} {top:g}V{bottom:g}H{right:g}")
     span = one.x["edges"][-1] - one.x["edges"][0]
     words = "".join(
@@ -322,7 +217,9 @@ def _map(
     words += _text("name", left, 15, one.label, "start") + _text("name", size[0] - 4, 15, "final loss", "end")
     title = f"Map of the final loss of {one.label}"
     ident = f"{spec['id']}-map{number}"
-    return _svg("d2l-map", size, title, _map_in_words(one), drawn + frame + words + _bar(spec, box), ident)
+    content = drawn + frame + words + _bar(spec, box) + frames + badges
+    name = "d2l-map d2l-row" if one.y is None else "d2l-map"
+    return _svg(name, size, title, _map_in_words(one), content, ident)
 
 
 def _map_in_words(one: Map) -> str:
@@ -360,14 +257,20 @@ def _outline(inside: Any, xs: Sequence[float], ys: Sequence[float]) -> str:
     return d
 
 
-def _marker(rule: Mapping[str, Any], letter: int, x0: float, y0: float, x1: float, y1: float) -> str:
-    """Draw a frame around a cell and its letter at a corner."""
-    frame = _box_path(x0 - 1, y0 - 1, x1 + 1, y1 + 1)
-    x, y = (x0 - 3, y1 + 3) if letter else (x1 + 3, y0 - 3)
-    badge = f"M{x - 8:g} {y - 8:g}h16v16h-16z" if letter else f"M{x - 8:g} {y:g}a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z"
+def _cell_frame(rule: Mapping[str, Any], corners: Sequence[float]) -> str:
+    x0, y0, x1, y1 = corners
+    d = _box_path(_pixel(x0 - 1), _pixel(y0 - 1), _pixel(x1 + 1), _pixel(y1 + 1))
     dash = {"stroke-dasharray": rule["dash"]} if rule["dash"] else {}
-    drawn = _marked("halo", frame) + _raw("path", {"class": "chosen", "fill": "none", "stroke-width": 2.5, "d": frame} | dash, "")
-    drawn += _raw("path", {"class": "badge", "d": badge, "stroke": "white", "stroke-width": 1.2}, "")
+    frame = _raw("path", {"class": "chosen", "fill": "none", "stroke-width": 2.6, "d": d} | dash, "")
+    return _group(rule, _marked("halo", d) + frame)
+
+
+def _badge(rule: Mapping[str, Any], letter: int, corners: Sequence[float]) -> str:
+    """Draw the letter of a cell at a corner of it."""
+    x0, y0, x1, y1 = corners
+    x, y = (x0 - 3, y1 + 3) if letter else (x1 + 3, y0 - 3)
+    d = f"M{x - 8:g} {y - 8:g}h16v16h-16z" if letter else f"M{x - 8:g} {y:g}a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z"
+    drawn = _raw("path", {"class": "badge", "d": d, "stroke": "white", "stroke-width": 1.4}, "")
     place = {"x": f"{x:g}", "y": f"{y + 4:g}", "text-anchor": "middle", "fill": "white", "stroke": "none"}
     return _group(rule, drawn + _tag("text", {"class": "letter"} | place, rule["label"]))
 
@@ -387,31 +290,29 @@ def _bar(spec: Mapping[str, Any], box: Box) -> str:
     drawn = _raw("g", {"class": "cells", "shape-rendering": "crispEdges"}, drawn)
     peak = {"class": "peak", "d": f"M{x:g} {top:g}h12l-6 -8z", "fill": color(spec, spec["range"][1])}
     drawn += _raw("path", peak, "")
-    for exponent, text in log_ticks(low, high):
+    for exponent, text in log_ticks(low, high, few=bottom - top < 100):
         y = _pixel(bottom - (exponent - low) / (high - low) * (bottom - top))
         drawn += _text("tick", x + 16, y + 4, text, "start")
     return drawn
 
 
-def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+def log_ticks(low: float, high: float, *, few: bool = False) -> list[tuple[float, str]]:
     """Ticks of a logarithmic axis, as exponents with their text: plain numbers while it spans less than two decades."""
     if high - low >= 2:
-        powers = _power_ticks(math.ceil(low), math.floor(high), 5)
+        powers = _power_ticks(math.ceil(low), math.floor(high), 2 if few else 5)
         return [(k, power_of_ten(int(k))) for k in powers]
     if high - low < math.log10(3):
-        values = _nice_ticks(5, 10**low, 10**high)
+        values = _nice_ticks(2 if few else 5, 10**low, 10**high)
     else:
         decades = range(math.floor(low), math.floor(high) + 1)
-        values = [factor * 10.0**k for k in decades for factor in (1, 1.5, 2, 3, 5, 7)]
+        values = [factor * 10.0**k for k in decades for factor in ((1, 3) if few else (1, 1.5, 2, 3, 5, 7))]
     exponents = [(math.log10(value), short(value)) for value in values]
     return [(exponent, text) for exponent, text in exponents if low <= exponent <= high]
 
 
-def _curves(
-    spec: Mapping[str, Any], maps: Sequence[Map], chosen: Sequence[tuple[Map, int]], *, beside: bool
-) -> str:
+def _curves(spec: Mapping[str, Any], maps: Sequence[Map], chosen: Sequence[tuple[Map, int]], *, beside: bool) -> str:
     size, box = (_SIDE, _SIDE_BOX) if beside else (_WIDE, _WIDE_BOX)
-    left, top, right, bottom = box
+    left, _, right, bottom = box
     low, high = loss_window(maps, chosen)
     last = max(one.epochs[-1] for one in maps)
     x, y, axes = _axes(box, (0, last, low, high), _nice_ticks(6, 0, last), [])
