@@ -29,7 +29,7 @@ MOST_TIMES = 21
 #: Decades of loss between two heights that are told apart, and a diverging curve's last height, times the first loss.
 _UNIT, _HIGHEST = 0.001, 300.0
 _VLQ = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_NUM_COLORS = 17
+_NUM_COLORS = 33
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +294,7 @@ def _cell(one: Map, argument: str, chosen: Mapping[str, Any]) -> int:
     keep = np.ones([len(one.sweep.grid[name]) for name in varied], dtype=bool)
     for name, value in chosen.items():
         if name not in varied:
-            raise ValueError(f"{argument} must name {' or '.join(varied)}, which vary, got {name!r}")
+            raise ValueError(f"{argument} must name {' or '.join(varied[::-1])}, which vary, got {name!r}")
         values = one.sweep.grid[name]
         if value not in values:
             raise ValueError(f"{argument}[{name!r}] must be one of {values}, got {value!r}")
