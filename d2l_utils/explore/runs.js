@@ -409,7 +409,7 @@ function renderRuns({ model, el }) {
   const head = [...(one ? [] : ['optimizer']), 'setting', 'mean final loss', 'standard deviation', 'diverged'];
   const table = html('details', { class: 'd2l-table' },
     html('summary', {}, `The ${count} settings in numbers`),
-    html('div', { tabindex: 0, role: 'region', 'aria-label': 'table of settings' },
+    html('div', { tabindex: 0, role: 'region', 'aria-label': `table of settings: ${spec.title}` },
       html('table', {}, html('thead', {}, html('tr', {}, ...head.map((text) => html('th', { scope: 'col' }, text)))), body)));
   table.addEventListener('toggle', () => {
     if (!table.open || body.childElementCount) return;

@@ -57,7 +57,7 @@ def runs_html(spec: Mapping[str, Any], maps: Sequence[Map]) -> str:
         "data-loss": json.dumps(means),
     }
     body = _plots(spec, maps, chosen) + _words(spec, maps, chosen)
-    return framed(spec, attributes, body, _table(maps), {})
+    return framed(spec, attributes, body, _table(spec["title"], maps), {})
 
 
 def default_cells(spec: Mapping[str, Any], maps: Sequence[Map]) -> list[int]:
@@ -113,7 +113,7 @@ def _key(maps: Sequence[Map]) -> str:
     return _raw("ul", {"class": "d2l-rules d2l-key"}, entries)
 
 
-def _table(maps: Sequence[Map]) -> str:
+def _table(title: str, maps: Sequence[Map]) -> str:
     rows = sorted(((one, cell) for one in maps for cell in range(len(one.mean))), key=lambda row: row[0].mean[row[1]])
     names = ["optimizer"] if len(maps) > 1 else []
     head = [*names, "setting", "mean final loss", "standard deviation", "diverged"]
@@ -124,7 +124,7 @@ def _table(maps: Sequence[Map]) -> str:
         body += _raw("tr", {}, _tag("th", {"scope": "row"}, first) + "".join(_tag("td", {}, text) for text in rest))
     heading = "".join(_tag("th", {"scope": "col"}, text) for text in head)
     table = f"<table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table>"
-    region = _raw("div", {"tabindex": 0, "role": "region", "aria-label": "table of settings"}, table)
+    region = _raw("div", {"tabindex": 0, "role": "region", "aria-label": f"table of settings: {title}"}, table)
     few = f"The {_MOST_ROWS} best of " if len(rows) > _MOST_ROWS else "The "
     return _raw("details", {"class": "d2l-table"}, f"<summary>{few}{len(rows)} settings in numbers</summary>{region}")
 
