@@ -207,9 +207,9 @@ function barOf(spec, [, boxTop, right, bottom]) {
 }
 
 /** A cell that can be moved: a frame around it and, on top of all frames, its letter at a corner, which is the handle. */
-function handleOf(rule, letter) {
+function handleOf(rule, letter, [left, top, right, bottom]) {
   const lines = ['halo', 'chosen'].map((name) => svg('path', { class: name, 'stroke-dasharray': name === 'chosen' ? rule.dash : null }));
-  const badge = svg('path', { class: 'badge', d: letter ? 'M-8 -8h16v16h-16z' : 'M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z' });
+  const badge = svg('path', { class: 'stamp', d: letter ? 'M-8 -8h16v16h-16z' : 'M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z' });
   const root = coloured(rule, svg('circle', { class: 'reach', r: 14 }), badge, svg('text', { class: 'letter', y: 4, 'text-anchor': 'middle' }, rule.label));
   const set = (attributes) => Object.entries(attributes).forEach(([name, value]) => root.setAttribute(name, value));
   set({ 'data-handle': letter ? 'compare' : 'cell', tabindex: 0, role: 'slider', 'aria-label': `cell ${rule.label}, move it with the arrow keys` });
@@ -219,7 +219,7 @@ function handleOf(rule, letter) {
     move([x0, y0, x1, y1], words, place, last) {
       const frame = boxPath([x0 - 1, y0 - 1, x1 + 1, y1 + 1].map(tenth));
       for (const line of lines) setPath(line, frame);
-      const [x, y] = letter ? [x0 - 3, y1 + 3] : [x1 + 3, y0 - 3];
+      const [x, y] = letter ? [Math.max(left, x0 - 3), Math.min(bottom - 9, y1 + 3)] : [Math.min(right, x1 + 3), Math.max(top, y0 - 3)];
       set({ transform: `translate(${x} ${y})`, 'aria-valuemin': 1, 'aria-valuemax': last + 1, 'aria-valuenow': place + 1, 'aria-valuetext': words });
     },
   };
@@ -254,7 +254,7 @@ function mapPanel(spec, map, letters) {
   const marks = { lost, hatch, halo: outline, noise: outline, star };
   root.prepend(cells, ...Object.entries(marks).map(([name, d]) => svg('path', { class: name, d })));
   const pointed = svg('path', { class: 'pointed' });
-  const handles = letters.map((letter) => [letter, handleOf(spec.rules[letter], letter)]);
+  const handles = letters.map((letter) => [letter, handleOf(spec.rules[letter], letter, box)]);
   root.append(
     svg('text', { class: 'name', x: left, y: 15 }, map.label),
     svg('text', { class: 'name', x: +viewBox.split(' ')[2] - 4, y: 15, 'text-anchor': 'end' }, 'final loss'),

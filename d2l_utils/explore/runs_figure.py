@@ -198,7 +198,7 @@ def _map(spec: Mapping[str, Any], one: Map, number: int, count: int, chosen: Seq
             j, i = divmod(cell, columns)
             corners = (xs[i], ys[j + 1], xs[i + 1], ys[j])
             frames += _cell_frame(spec["rules"][letter], corners)
-            badges += _badge(spec["rules"][letter], letter, corners)
+            badges += _badge(spec["rules"][letter], letter, corners, box)
     frame = _shape("frame", d=f"M{left:g} {top:g}V{bottom:g}H{right:g}")
     span = one.x["edges"][-1] - one.x["edges"][0]
     words = "".join(
@@ -265,12 +265,13 @@ def _cell_frame(rule: Mapping[str, Any], corners: Sequence[float]) -> str:
     return _group(rule, _marked("halo", d) + frame)
 
 
-def _badge(rule: Mapping[str, Any], letter: int, corners: Sequence[float]) -> str:
+def _badge(rule: Mapping[str, Any], letter: int, corners: Sequence[float], box: Box) -> str:
     """Draw the letter of a cell at a corner of it."""
     x0, y0, x1, y1 = corners
-    x, y = (x0 - 3, y1 + 3) if letter else (x1 + 3, y0 - 3)
+    left, top, right, bottom = box
+    x, y = (max(left, x0 - 3), min(bottom - 9, y1 + 3)) if letter else (min(right, x1 + 3), max(top, y0 - 3))
     d = f"M{x - 8:g} {y - 8:g}h16v16h-16z" if letter else f"M{x - 8:g} {y:g}a8 8 0 1 0 16 0a8 8 0 1 0 -16 0z"
-    drawn = _raw("path", {"class": "badge", "d": d, "stroke": "white", "stroke-width": 1.4}, "")
+    drawn = _raw("path", {"class": "stamp", "d": d, "stroke": "white", "stroke-width": 1.4}, "")
     place = {"x": f"{x:g}", "y": f"{y + 4:g}", "text-anchor": "middle", "fill": "white", "stroke": "none"}
     return _group(rule, drawn + _tag("text", {"class": "letter"} | place, rule["label"]))
 
