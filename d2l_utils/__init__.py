@@ -4,7 +4,7 @@ from matplotlib import pyplot as plt
 
 from d2l_utils.classify import ClassifierRecord, evaluate_classifier, train_classifier
 from d2l_utils.data import Classification, data_file, get_data_ch7, get_mnist1d
-from d2l_utils.explore import explore_2d, explore_schedule
+from d2l_utils.explore import explore_2d, explore_runs, explore_schedule
 from d2l_utils.plot import DASHES, HOUSE_STYLE, MARKERS, PALETTE, STYLES, set_figsize, use_svg_display
 from d2l_utils.plot_sweep import plot_map, plot_runs
 from d2l_utils.results import Sweep
@@ -30,6 +30,7 @@ __all__ = [
     "data_file",
     "evaluate_classifier",
     "explore_2d",
+    "explore_runs",
     "explore_schedule",
     "get_data_ch7",
     "get_mnist1d",

@@ -180,22 +180,30 @@ def _order(values: Sequence[Any]) -> list[int]:
 
 
 def _axis(ax: Axes, which: str, name: str, values: Sequence[Any]) -> Array:
-    """Scale and label an axis for these values, and return the edges of their cells.
-
-    The scale is the one on which the values are evenly spaced: linear, logarithmic, or else one step a value.
-    """
-    numbers = np.array(values, dtype=float) if all(isinstance(v, int | float) for v in values) else np.full(1, np.nan)
-    positive = bool((numbers > 0).all())
-    if positive and (name in _RATES or (_is_even(np.log(numbers)) and not _is_even(numbers))):
+    """Scale and label an axis for these values, and return the edges of their cells."""
+    scale, positions = _scale(name, values)
+    edges = _edges(positions)
+    if scale == "log":
         ax.set(**{f"{which}scale": "log"})
-        edges = np.exp(_edges(np.log(numbers)))
-    elif np.isfinite(numbers).all() and _is_even(numbers):
-        edges = _edges(numbers)
-    else:
-        edges = _edges(np.arange(len(values), dtype=float))
+        edges = 10**edges
+    elif scale == "steps":
         ax.set(**{f"{which}ticks": range(len(values)), f"{which}ticklabels": [str(value) for value in values]})
     ax.set(**{f"{which}label": _SYMBOLS.get(name, name)})
     return edges
+
+
+def _scale(name: str, values: Sequence[Any]) -> tuple[str, Array]:
+    """Return the scale on which the values are evenly spaced and their positions on it.
+
+    It is "linear", "log" (the positions are exponents of ten), or else "steps", one a value.
+    """
+    numbers = np.array(values, dtype=float) if all(isinstance(v, int | float) for v in values) else np.full(1, np.nan)
+    positive = bool((numbers > 0).all())
+    if positive and (name in _RATES or (_is_even(np.log10(numbers)) and not _is_even(numbers))):
+        return "log", np.log10(numbers)
+    if np.isfinite(numbers).all() and _is_even(numbers):
+        return "linear", numbers
+    return "steps", np.arange(len(values), dtype=float)
 
 
 def _is_even(positions: Array) -> bool:

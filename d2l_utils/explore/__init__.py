@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from d2l_utils.explore.runs import runs_spec
+from d2l_utils.explore.runs_figure import runs_html
 from d2l_utils.explore.spec import schedule_spec, trace_spec
 from d2l_utils.explore.widget import Explorer
+from d2l_utils.results import Sweep
 
-__all__ = ["Explorer", "explore_2d", "explore_schedule"]
+__all__ = ["Explorer", "explore_2d", "explore_runs", "explore_schedule"]
 
 
 def explore_2d(
@@ -138,3 +141,68 @@ def explore_schedule(
         sliders=sliders,
     )
     return Explorer(spec, {schedule.__name__: schedule for schedule in schedules})
+
+
+def explore_runs(
+    *sweeps: Sweep,
+    labels: Sequence[str] | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    at: Mapping[str, Any] | None = None,
+    compare: Mapping[str, Any] | bool | None = None,
+    goal: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    predict: str | None = None,
+    seen: str | None = None,
+) -> Explorer:
+    """Explore the runs of one sweep or two: the map of :func:`~d2l_utils.plot_map`, and the curves of chosen cells.
+
+    Two cells, A and B, are compared by the difference of their mean final losses with its 95 % interval, seed by seed
+    if both sweeps have the same seeds. With one sweep both are on its map, with two each is on its own. The figure
+    holds all numbers: no Python runs after a pick.
+
+    Parameters
+    ----------
+    *sweeps : Sweep
+        One or two, each varying one or two hyperparameters; ``sweep.select(name=value)`` fixes the rest.
+    labels : sequence of str, optional
+        One a sweep; by default the optimizers' names.
+    x, y : str, optional
+        Hyperparameters of the axes; by default those that vary, in their order.
+    at, compare : mapping, optional
+        Hyperparameters of A and of B to begin with, ``dict(lr=0.01, gamma=0.9)``; of those left out the best ones. By
+        default A is the best cell, and B the best of the second sweep. ``compare=False`` hides B, ``True`` shows it;
+        with one sweep it is hidden by default.
+    goal : mapping, optional
+        What the reader is to find: ``dict(below=0.245)`` (the mean final loss of A), ``dict(diverge=True)``, or
+        ``dict(alike=True)`` (two cells that the spread does not tell apart), and ``text`` to say it otherwise.
+    title, predict, seen : str, optional
+        As for :func:`explore_2d`.
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what the above says; the message names it.
+
+    Examples
+    --------
+    >>> from d2l_utils import explore_runs
+    >>> figure = explore_runs(swept, other, at={"lr": 0.01})  # doctest: +SKIP
+    """
+    spec, maps = runs_spec(
+        sweeps,
+        labels=labels,
+        x=x,
+        y=y,
+        at=at,
+        compare=compare,
+        goal=goal,
+        title=title,
+        predict=predict,
+        seen=seen,
+    )
+    return Explorer(spec, html=runs_html(spec, maps))

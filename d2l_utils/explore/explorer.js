@@ -112,19 +112,21 @@ function makeAxes(root, [left, top, right, bottom], xName, yName) {
     y: (value) => clampPixel(bottom - ((value - y0) / (y1 - y0)) * height),
     /** Data coordinates of a point of the SVG. */
     invert: (px, py) => [x0 + ((px - left) / width) * (x1 - x0), y0 + ((bottom - py) / height) * (y1 - y0)],
-    /** Set the ranges; y values are exponents of ten if `log`. Returns whether anything moved. */
-    set(horizontal, vertical, log = false) {
+    /** Set the ranges; y values are exponents of ten if `log`; ticks of its own are [value, text]. Returns whether anything moved. */
+    set(horizontal, vertical, log = false, own = {}) {
       const next = [horizontal, vertical, log].join();
       if (key === next) return false;
       key = next;
       [x0, x1] = horizontal;
       [y0, y1] = vertical;
+      const named = (values, name) => values.map((value) => [value, name(value)]);
+      const xTicks = own.x ?? named(niceTicks(x0, x1, width > 300 ? 7 : 6).filter((value) => value % 1 === 0 || xName !== 'step'), short);
+      const yTicks = own.y ?? named(log ? powerTicks(y0, y1, 5) : niceTicks(y0, y1, 6), log ? power : short);
       ticks.replaceChildren(
-        ...niceTicks(x0, x1, width > 300 ? 7 : 6).filter((value) => value % 1 === 0 || xName !== 'step').map((value) =>
-          svg('text', { class: 'tick', x: axes.x(value), y: bottom + 15, 'text-anchor': 'middle' }, short(value))),
-        ...(log ? powerTicks(y0, y1, 5) : niceTicks(y0, y1, 6)).flatMap((value) => [
+        ...xTicks.map(([value, text]) => svg('text', { class: 'tick', x: axes.x(value), y: bottom + 15, 'text-anchor': 'middle' }, text)),
+        ...yTicks.flatMap(([value, text]) => [
           log ? svg('path', { class: 'grid', d: `M${left} ${axes.y(value)}H${right}` }) : '',
-          svg('text', { class: 'tick', x: left - 6, y: axes.y(value) + 4, 'text-anchor': 'end' }, log ? power(value) : short(value)),
+          svg('text', { class: 'tick', x: left - 6, y: axes.y(value) + 4, 'text-anchor': 'end' }, text),
         ]),
       );
       return true;
@@ -449,12 +451,8 @@ function editor(spec, id, run) {
 
 let figures = 0;
 
-/** Fill `el` (or the static figure it is) with the live figure. Returns the function that takes it away. */
-function render({ model, el }) {
-  /** @type {any} */
-  const spec = model.get('spec');
-  const isTrace = spec.kind === 'trace';
-  const uid = `d2l-${++figures}`;
+/** The figure element: `el` itself or, in a notebook, a new one inside. */
+function figureIn(el, spec) {
   const figure = el.matches('figure.d2l-explorer') ? el : el.appendChild(html('figure', { class: 'd2l-explorer' }));
   figure.dataset.kind = spec.kind;
   figure.dataset.rule = spec.rules[0].name;
@@ -462,6 +460,29 @@ function render({ model, el }) {
     figure.dataset.lmSuppressShortcuts = 'true';
     figure.addEventListener('keydown', (event) => event.stopPropagation());
   }
+  return figure;
+}
+
+/** What the reader is asked before, and is told after, as lists of elements. */
+const tasks = ({ task = {} }) => ({
+  predict: task.predict ? [html('p', { class: 'd2l-predict' }, html('b', {}, 'Predict first. '), task.predict)] : [],
+  seen: task.seen ? [html('details', { class: 'd2l-seen' }, html('summary', {}, 'What you should have seen'), html('p', {}, task.seen))] : [],
+});
+
+async function copyLink(model, state, note) {
+  const link = model.get('link')(state);
+  const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false);
+  write(note, copied ? 'Link copied.' : `Copy this link: ${link}`);
+}
+
+/** Fill `el` (or the static figure it is) with the live figure. Returns the function that takes it away. */
+function render({ model, el }) {
+  /** @type {any} */
+  const spec = model.get('spec');
+  if (spec.kind === 'runs') return renderRuns({ model, el });
+  const isTrace = spec.kind === 'trace';
+  const uid = `d2l-${++figures}`;
+  const figure = figureIn(el, spec);
 
   /** @type {State} */
   let state = structuredClone(model.get('state'));
@@ -667,10 +688,7 @@ function render({ model, el }) {
     write(alert, '');
     request({ ...structuredClone(initial), seq: state.seq });
   });
-  copy.addEventListener('click', async () => {
-    const copied = await navigator.clipboard?.writeText(model.get('link')(state)).then(() => true, () => false);
-    write(note, copied ? 'Link copied.' : `Copy this link: ${model.get('link')(state)}`);
-  });
+  copy.addEventListener('click', () => copyLink(model, state, note));
   edit.addEventListener('click', () => {
     code.root.hidden = !code.root.hidden;
     edit.setAttribute('aria-expanded', String(!code.root.hidden));
@@ -689,14 +707,12 @@ function render({ model, el }) {
   }
   if (plane) moveable(plane, () => state, () => result, request);
 
-  const task = spec.task ?? {};
+  const { predict, seen } = tasks(spec);
   figure.replaceChildren(
-    ...(task.predict ? [html('p', { class: 'd2l-predict' }, html('b', {}, 'Predict first. '), task.predict)] : []),
-    plots,
+    ...predict, plots,
     html('ul', { class: 'd2l-rules' }, ...lines.map(({ item }) => item)),
     summary, goal, controls, buttons, note, code.root, alert,
-    ...(task.seen ? [html('details', { class: 'd2l-seen' }, html('summary', {}, 'What you should have seen'), html('p', {}, task.seen))] : []),
-    table,
+    ...seen, table,
     ...(spec.title ? [html('figcaption', {}, spec.title)] : []),
   );
   setRows(spec.sliders);

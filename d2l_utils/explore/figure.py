@@ -45,26 +45,28 @@ _LOOK: dict[str, dict[str, object]] = {
 
 def to_html(spec: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """Return the figure as HTML: the default state of ``spec`` with the ``result`` that was computed for it."""
-    first = spec["rules"][0]["name"]
-    data = {"spec": spec, "state": spec["state"], "result": brief(plain(result))}
-    # Inside a script element only "<" could end it.
-    packed = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    attributes: dict[str, object] = {
-        "class": "d2l-explorer",
-        "id": spec["id"],
-        "data-kind": spec["kind"],
-        "data-rule": first,
-    }
+    attributes: dict[str, object] = {"data-seq": 0}
     if result["error"]:
-        words = _tag("p", {"class": "d2l-alert", "role": "alert"}, _error_text(result["error"]))
-        body = words
-        attributes |= {"data-state": "error", "data-seq": 0}
+        body = _tag("p", {"class": "d2l-alert", "role": "alert"}, _error_text(result["error"]))
+        attributes["data-state"] = "error"
     else:
         body = _plots(spec, result) + _words(spec, result)
         diverged = result["rules"][0].get("diverged_at") is not None
-        attributes |= {"data-state": "diverged" if diverged else "ready", "data-seq": 0}
+        attributes["data-state"] = "diverged" if diverged else "ready"
         if spec["kind"] == "trace":
             attributes["data-end"] = json.dumps(result["rules"][0]["path"][-2:])
+    table = "" if result["error"] else _table(result["rules"][0])
+    return framed(spec, attributes, body, table, brief(plain(result)))
+
+
+def framed(
+    spec: Mapping[str, Any], attributes: Mapping[str, object], body: str, table: str, result: Mapping[str, Any]
+) -> str:
+    """Return the figure element: question, body, what there is to see, table, caption and the data for the script."""
+    data = {"spec": spec, "state": spec["state"], "result": result}
+    # Inside a script element only "<" could end it.
+    packed = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    hooks = {"id": spec["id"], "data-kind": spec["kind"], "data-rule": spec["rules"][0]["name"]}
     task = spec["task"]
     predict = task["predict"] and _raw(
         "p", {"class": "d2l-predict"}, "<b>Predict first. </b>" + escape(task["predict"])
@@ -74,10 +76,10 @@ def to_html(spec: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         {"class": "d2l-seen"},
         "<summary>What you should have seen</summary>" + _tag("p", {}, task["seen"]),
     )
-    table = "" if result["error"] else _table(result["rules"][0])
     caption = _tag("figcaption", {}, spec["title"])
     script = _raw("script", {"type": "application/json", "class": "d2l-data"}, packed)
-    return _raw("figure", attributes, (predict or "") + body + (seen or "") + table + caption + script)
+    content = (predict or "") + body + (seen or "") + table + caption + script
+    return _raw("figure", {"class": "d2l-explorer"} | hooks | dict(attributes), content)
 
 
 def plain(value: Any) -> Any:

@@ -189,7 +189,8 @@ function openFigure(element, id) {
   const { spec, state, result } = JSON.parse(element.querySelector('script.d2l-data').textContent);
   spec.id = id;
   const held = { contours: result.contours };
-  const ask = () =>
+  const computes = spec.kind !== 'runs'; // those hold all their numbers
+  const ask = () => computes &&
     kernel.ask(spec.id, { spec, held, state: model.get('state'), done: (answer) => model.set('result', answer) });
   const figure = {
     spec,
@@ -218,6 +219,7 @@ function openFigure(element, id) {
   pageFigures.push(figure);
   explorer.render({ model, el: element });
   figure.read();
+  if (!computes) return;
   new IntersectionObserver(([entry], observer) => {
     if (!entry.isIntersecting) return;
     observer.disconnect();

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from d2l_utils import objectives
 from d2l_utils.explore import compute
+from d2l_utils.explore.widget import front_end
 from d2l_utils.trace import follow
 
 _HERE = Path(__file__).parent
@@ -73,15 +74,15 @@ def _without_missing_imports(source: str) -> str:
 
 
 def page_script() -> str:
-    """Return the classic script of a page with figures: ``explorer.js``, no longer a module, and ``page.js``."""
-    front_end = (_HERE / "explorer.js").read_text("utf-8")
-    if front_end.count("export default ") != 1:
-        raise ValueError("explorer.js must have exactly one export, the default one")
-    front_end = front_end.replace("export default ", "const explorer = ")
+    """Return the classic script of a page with figures: the front end, no longer a module, and ``page.js``."""
+    module = front_end("js")
+    if module.count("export default ") != 1:
+        raise ValueError("the front end must have exactly one export, the default one")
+    script = module.replace("export default ", "const explorer = ")
     # The runtime is asked for by its checksum, so that no browser takes an old one from its cache.
     version = hashlib.sha256(runtime_script().encode()).hexdigest()[:8]
     name = f"const RUNTIME_FILE = {json.dumps(f'{RUNTIME_SCRIPT}?v={version}')};\n"
-    return "(() => {\n" + name + front_end + (_HERE / "page.js").read_text("utf-8") + "})();\n"
+    return "(() => {\n" + name + script + (_HERE / "page.js").read_text("utf-8") + "})();\n"
 
 
 def runtime_script() -> str:
@@ -99,7 +100,7 @@ def _packed(content: bytes) -> str:
 def write_assets(folder: Path) -> None:
     """Write the style sheet and the two scripts into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / STYLE).write_text((_HERE / "explorer.css").read_text("utf-8"), "utf-8")
+    (folder / STYLE).write_text(front_end("css"), "utf-8")
     (folder / PAGE_SCRIPT).write_text(page_script(), "utf-8")
     (folder / RUNTIME_SCRIPT).write_text(runtime_script(), "utf-8")
 

@@ -154,16 +154,20 @@ def schedule_spec(
 def _spec(
     kind: str, rules: list[dict[str, Any]], prelude: Prelude, title: str | None, predict: str | None, seen: str | None
 ) -> dict[str, Any]:
-    name = rules[0]["name"]
-    _seen[name] += 1
     return {
         "kind": kind,
-        "id": name if _seen[name] == 1 else f"{name}-{_seen[name]}",
+        "id": unique_id(rules[0]["name"]),
         "title": title or " and ".join(rule["label"] for rule in rules),
         "rules": rules,
         "prelude_source": prelude.text,
         "task": {"predict": predict, "seen": seen},
     }
+
+
+def unique_id(name: str) -> str:
+    """Return ``name``, or with a number if it was asked for before."""
+    _seen[name] += 1
+    return name if _seen[name] == 1 else f"{name}-{_seen[name]}"
 
 
 class Prelude:

@@ -17,12 +17,19 @@ from d2l_utils.explore.compute import Figure
 from d2l_utils.explore.figure import plain, to_html
 
 _HERE = Path(__file__).parent
+#: What all figures share, and what only those of many runs need.
+_PARTS = ("explorer", "runs")
 #: Edited code that runs for longer than so many seconds is stopped.
 TIME_LIMIT = 2.0
 
 
+def front_end(kind: str) -> str:
+    """Return the script ("js", an ES module) or the style sheet ("css") of the figures."""
+    return "\n".join((_HERE / f"{part}.{kind}").read_text("utf-8") for part in _PARTS)
+
+
 class Explorer(anywidget.AnyWidget):
-    """An interactive figure; made by :func:`d2l_utils.explore_2d` and :func:`d2l_utils.explore_schedule`.
+    """An interactive figure; made by ``explore_2d``, ``explore_schedule`` and ``explore_runs`` of :mod:`d2l_utils`.
 
     Attributes
     ----------
@@ -31,16 +38,23 @@ class Explorer(anywidget.AnyWidget):
     state : dict
         What the reader has set; written by the front end.
     result : dict
-        What Python has computed for it.
+        What Python has computed for it; empty if all numbers are in ``spec``.
     """
 
-    _esm = _HERE / "explorer.js"
-    _css = _HERE / "explorer.css"
+    _esm = front_end("js")
+    _css = front_end("css")
     spec = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     result = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, spec: dict[str, Any], functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(
+        self, spec: dict[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None, html: str = ""
+    ) -> None:
+        """Take the functions that compute, or the static figure where nothing is left to compute."""
+        if functions is None:
+            self._html = html
+            super().__init__(spec=spec, state=spec["state"], result={})
+            return
         self._figure = Figure(spec, dict(functions))
         first = self._figure.answer(spec["state"])
         self._html = to_html(spec, first)

@@ -25,13 +25,18 @@ CHANGED = """def gd_2d(x1, x2, f_grad, *, eta=0.1):
 
 d2l.explore_2d(gd_2d, steps=3)
 """
+RUNS = """import numpy as np
+
+losses = np.array([[0.5, 0.5, 0.5, 0.5], [0.3, 0.32, 0.25, 0.27]]).T
+d2l.explore_runs(d2l.Sweep("rule", {"lr": [0.1, 0.2]}, (0, 1), 10, 2, np.array([0.0, 2.0]), losses))
+"""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """Address of a JupyterLab with a notebook, and nothing of the user's own settings."""
     folder = tmp_path_factory.mktemp("lab")
-    cells = [new_code_cell(source) for source in (RULE, "d2l.explore_2d(gd_2d, steps=3)", CHANGED)]
+    cells = [new_code_cell(source) for source in (RULE, "d2l.explore_2d(gd_2d, steps=3)", CHANGED, RUNS)]
     kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernelspec}), folder / "figures.ipynb")
     with socket.socket() as free:
@@ -89,12 +94,12 @@ def test_figure_in_jupyterlab(lab, browser):
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(30_000)
     page.goto(lab)
-    page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()
+    page.locator(".jp-Notebook .jp-CodeCell").nth(3).wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     figures = page.locator("figure.d2l-explorer")
-    figures.nth(1).locator('input[type="range"]').first.wait_for()
-    first, changed = figures.nth(0), figures.nth(1)
+    figures.nth(2).locator('input[type="range"]').first.wait_for()
+    first, changed, runs = figures.nth(0), figures.nth(1), figures.nth(2)
 
     assert end_of(first) == pytest.approx([-5 * 0.98**3, -2 * 0.6**3])
     set_number(page, first, "eta", 0.2)
@@ -111,4 +116,8 @@ def test_figure_in_jupyterlab(lab, browser):
     assert first.locator('[role="alert"]').inner_text() == "Line 4: ValueError: too fast"
 
     assert end_of(changed) == [-2, -2]  # the function as redefined in the third cell
+
+    assert json.loads(runs.get_attribute("data-loss")) == pytest.approx([0.26], rel=1e-6)
+    set_number(page, runs, "lr", 0.1)
+    assert json.loads(runs.get_attribute("data-loss")) == pytest.approx([0.31], rel=1e-6)
     page.close()

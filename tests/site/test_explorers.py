@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import random
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from explore.driving import apply
@@ -88,7 +90,7 @@ def test_the_source_shown_is_the_source_of_the_cell(explored: dict[str, list[dic
         notebook = ROOT / Path(address).with_suffix(".ipynb")
         if notebook.exists():
             cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
-            for rule in (rule for spec in figures for rule in spec["rules"]):
+            for rule in (rule for spec in figures if spec["kind"] != "runs" for rule in spec["rules"]):
                 assert any(rule["source"].strip() in cell for cell in cells), (address, rule["name"])
 
 
@@ -130,6 +132,43 @@ def test_schedules_say_what_python_says(tab: Tab, server: str, explored: dict[st
                 assert answer["alert"] == (result["error"]["message"] if result.get("error") else "")
                 if not result.get("error"):
                     assert answer["words"] == result["summary"], (address, spec["id"], setting)
+
+
+def finals_of(packed: dict[str, Any]) -> Any:
+    """Final losses of the cells of a map, one row a cell, as the page holds them: planes of the bytes of floats."""
+    planes = np.frombuffer(base64.b64decode(packed["finals"]), dtype=np.uint8).reshape(4, -1)
+    return planes.T.copy().view("<f4").reshape(-1, len(packed["seeds"])).astype(float)
+
+
+def test_maps_of_many_runs_say_the_means_of_their_runs(
+    tab: Tab, server: str, explored: dict[str, list[dict[str, Any]]]
+) -> None:
+    compared = 0
+    for address, figures in explored.items():
+        tab.open(server + address)
+        for i, spec in enumerate(figures):
+            if spec["kind"] != "runs":
+                continue
+            figure = tab.page.locator("figure.d2l-explorer").nth(i)
+            figure.locator("input[type=checkbox][name=compare]").set_checked(True)
+            draw = random.Random(spec["id"])
+            for _ in range(SETTINGS_PER_FIGURE):
+                setting, means = {}, []
+                for packed, end in ((spec["maps"][0], ""), (spec["maps"][-1], "_2")):
+                    cell, stride = 0, 1
+                    for axis in filter(None, (packed["x"], packed["y"])):
+                        index = draw.randrange(len(axis["texts"]))
+                        setting[axis["name"] + end] = axis["values"][index] if axis["values"] else index
+                        cell += stride * index
+                        stride *= len(axis["texts"])
+                    mean = finals_of(packed)[cell].mean()
+                    means.append(None if math.isnan(mean) else pytest.approx(mean, rel=1e-9))
+                [answer] = apply(figure, setting)
+                where = (address, spec["id"], setting)
+                assert json.loads(answer["loss"]) == means, where
+                assert answer["state"] == ("diverged" if None in means else "ready"), where
+                compared += 1
+    assert compared >= SETTINGS_PER_FIGURE
 
 
 def test_every_figure_asks_and_tells(explored: dict[str, list[dict[str, Any]]]) -> None:
