@@ -290,3 +290,32 @@ def test_page_finds_no_option_unequal(adam_chapter: Chapter) -> None:
     assert "equal bit for bit: False" not in adam_chapter.printed
     assert "1e-12: False" not in adam_chapter.printed
     assert "equal to 1e-6: False" not in adam_chapter.printed
+
+
+def test_rate_matters_more_than_the_betas(scratch: SimpleNamespace) -> None:
+    for name, values in (("beta1", (0.0, 0.9, 0.95)), ("beta2", (0.5, 0.9, 0.9999))):
+        grid = {"lr": (0.001, 0.01, 0.1), name: values}
+        sweep = d2l.sweep(scratch.adam, scratch.init_adam_states, grid, *d2l.get_data_ch7())
+        too_small, right, too_large = sweep.mean_final_loss.reshape(3, 3)
+        assert np.ptp(right) < sweep.select(lr=0.01, **{name: 0.9}).final_loss.std(ddof=1)
+        assert min(too_small.min(), too_large.min()) > right.max() + 0.01
+        assert not sweep.diverged.any()
+
+
+def test_star_of_the_map_does_not_hold_on_other_seeds_and_momentum_is_no_worse(scratch: SimpleNamespace) -> None:
+    data = d2l.get_data_ch7()
+    finals = {
+        (seeds, beta1): d2l.sweep(
+            scratch.adam, scratch.init_adam_states, {"lr": 0.01, "beta1": beta1}, *data, seeds=seeds
+        ).final_loss
+        for seeds in (range(10), range(100, 200))
+        for beta1 in (0.9, 0.99)
+    }
+    promised = (finals[range(10), 0.9] - finals[range(10), 0.99]).mean()
+    gaps = finals[range(100, 200), 0.9] - finals[range(100, 200), 0.99]
+    assert abs(gaps.mean()) < 2 * gaps.std(ddof=1) / math.sqrt(len(gaps))
+    assert gaps.mean() < promised / 2
+    momentum = d2l.sweep(
+        scratch.sgd_momentum, scratch.init_momentum_states, {"lr": 0.003, "momentum": 0.9}, *data
+    ).final_loss
+    assert (momentum < finals[range(10), 0.9]).sum() >= 7

@@ -187,3 +187,42 @@ def test_page_prints(rmsprop_chapter: Chapter, line: str) -> None:
 def test_half_life_on_the_page(rmsprop_chapter: Chapter) -> None:
     assert appears("6.58", rmsprop_chapter.printed)
     assert "6.58 steps" in rmsprop_chapter.prose
+
+
+@pytest.fixture(scope="module")
+def rate_and_memory(scratch: SimpleNamespace) -> d2l.Sweep:
+    grid = {"lr": (0.001, 0.003, 0.01, 0.1), "gamma": (0.5, 0.9, 0.99, 0.999)}
+    return d2l.sweep(scratch.rmsprop, scratch.init_rmsprop_states, grid, *d2l.get_data_ch7())
+
+
+def test_rate_matters_more_than_memory_and_a_long_memory_wants_a_smaller_one(rate_and_memory: d2l.Sweep) -> None:
+    means = rate_and_memory.mean_final_loss.reshape(4, 4)
+    at_the_usual_rate = means[2, :3]
+    assert np.ptp(at_the_usual_rate) < rate_and_memory.select(lr=0.01, gamma=0.9).final_loss.std(ddof=1)
+    assert (means[[0, 3], :3].min(axis=0) > means[2, :3] + 0.03).all()
+    assert (np.diff(means[0]) < 0).all()
+    assert rate_and_memory.best().settings == [{"lr": 0.003, "gamma": 0.999}]
+    assert not rate_and_memory.diverged.any()
+
+
+def test_memory_longer_than_the_run_is_adagrad(scratch: SimpleNamespace) -> None:
+    # The closer gamma is to 1, at the rate to match, the less is forgotten.
+    features, labels = (tensor.double() for tensor in d2l.get_data_ch7())
+    states = scratch.init_rmsprop_states(5, torch.float64)
+    total = d2l.sweep(scratch.adagrad, states, {"lr": 0.1}, features, labels, seeds=range(10, 20))
+    gaps = []
+    for gamma in (0.999, 0.9999, 1 - 1e-9):
+        options = {"lr": 0.1 * math.sqrt(1 - gamma), "gamma": gamma, "eps": 0.0}
+        runs = d2l.sweep(scratch.rmsprop, states, options, features, labels, seeds=range(10, 20))
+        gaps.append(np.abs(runs.final_loss - total.final_loss).max())
+    assert gaps[0] < 4e-4
+    assert gaps[0] > gaps[1] > gaps[2]
+    assert gaps[2] < 1e-8
+
+
+def test_page_compares_on_seeds_that_chose_nothing(rmsprop_chapter: Chapter) -> None:
+    printed = rmsprop_chapter.printed
+    assert "480 runs, of which 0 diverged" in printed
+    for name in ("SGD, η = 0.03", "RMSProp, η = 0.01, γ = 0.9"):
+        (line,) = (line for line in printed.splitlines() if line.startswith(name))
+        assert line.endswith("higher in 10 of 10")
