@@ -239,3 +239,32 @@ def test_rare_words_learn_more_with_adagrad(adagrad_chapter: Chapter) -> None:
     assert rarest[2] < 0.6 * min(rarest[:2])
     gains = re.findall(r"minus AdaGrad's: (\d\.\d+)\n.*positive for 10 of 10", adagrad_chapter.printed)
     assert len(gains) == 3  # two on the page, one in an exercise
+
+
+def test_map_holds_both_methods(scratch: SimpleNamespace) -> None:
+    data = d2l.get_data_ch7()
+    grid = {"lr": (0.1, 30.0, 100.0), "eps": (1e-10, 0.01, 1000.0)}
+    sweep = d2l.sweep(scratch.adagrad, scratch.init_adagrad_states, grid, *data)
+    default, small, large = (sweep.select(lr=0.1, eps=eps).mean_final_loss[0] for eps in grid["eps"])
+    assert small == pytest.approx(default, abs=2e-4)
+    assert large > default + 0.2
+    # With an epsilon that dwarfs the root of the sum it is SGD with the rate eta / epsilon.
+    descent = d2l.sweep(scratch.sgd, None, {"lr": 0.03}, *data)
+    limit = sweep.select(lr=30.0, eps=1000.0)
+    np.testing.assert_allclose(limit.final_loss, descent.final_loss, atol=2e-4)
+    assert sweep.within_noise().reshape(3, 3).tolist() == [[True, True, False], [False, False, True], [False] * 3]
+    far = sweep.select(lr=100.0, eps=0.01)
+    assert far.mean_final_loss < far.losses[:, 0].mean()
+
+
+def test_lead_over_sgd_is_that_of_a_falling_rate(adagrad_chapter: Chapter, scratch: SimpleNamespace) -> None:
+    names: dict[str, object] = {"torch": torch}
+    exec(definition(adagrad_chapter, "sgd_falling"), names)
+    data, seeds = d2l.get_data_ch7(), range(10, 20)
+    adagrad = d2l.sweep(scratch.adagrad, scratch.init_adagrad_states, {"lr": 0.1}, *data, seeds=seeds).final_loss
+    constant = d2l.sweep(scratch.sgd, None, {"lr": 0.03}, *data, seeds=seeds).final_loss
+    counters = (torch.zeros(1), torch.zeros(1))
+    falling = d2l.sweep(names["sgd_falling"], counters, {"lr": 0.3}, *data, seeds=seeds).final_loss
+    assert (adagrad < constant).sum() >= 9
+    assert (falling < adagrad).sum() >= 8
+    assert (constant - adagrad).mean() < constant.std(ddof=1)
