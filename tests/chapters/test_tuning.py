@@ -248,7 +248,7 @@ def test_some_stored_runs_come_out_again(stored: dict[str, Any], experiment: Mod
         entry = stored["search"][name]
         settings = experiment.settings_of(name)
         # Where the rate is far too large, training is chaotic: other processors give other numbers.
-        calm = [i for i, s in enumerate(settings) if s["lr"] <= stored["final"][name]["rate"]["setting"]["lr"]]
+        calm = [i for i, s in enumerate(settings) if 3 * s["lr"] <= stored["final"][name]["rate"]["setting"]["lr"]]
         i, j = rng.choice(calm), rng.randrange(len(experiment.SEARCH_SEEDS))
         again = experiment.run(name, settings[i], experiment.SEARCH_SEEDS[j])
         assert again["valid_loss"] == pytest.approx(entry["valid_loss"][i][j], rel=0.02), (name, settings[i], j)
