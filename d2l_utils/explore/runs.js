@@ -6,7 +6,7 @@
  */
 
 const MAP_SHAPES = {
-  map: { viewBox: '0 0 480 360', box: [56, 26, 404, 318] },
+  map: { viewBox: '0 0 480 360', box: [64, 26, 404, 318] },
   row: { viewBox: '0 0 640 136', box: [58, 26, 560, 92] },
   side: { viewBox: '0 0 320 288', box: [46, 26, 312, 246] },
   wide: { viewBox: '0 0 640 262', box: [58, 26, 632, 222] },

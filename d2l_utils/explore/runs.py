@@ -16,7 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from d2l_utils.explore.figure import power_of_ten, short
+from d2l_utils.explore.figure import _nice_ticks, power_of_ten, short
 from d2l_utils.explore.spec import _MARKER_PATHS, _dash, _label, unique_id
 from d2l_utils.plot import DASHES, MARKERS, PALETTE
 from d2l_utils.plot_sweep import _SYMBOLS, _edges, _order, _scale
@@ -30,6 +30,7 @@ MOST_TIMES = 21
 _UNIT, _HIGHEST = 0.001, 300.0
 _VLQ = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NUM_COLORS = 33
+_MOST_TICKS = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +220,9 @@ def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:
         powers = [float(k) for k in range(math.ceil(edges[0] - 1e-9), math.floor(edges[-1] + 1e-9) + 1)]
         if len(powers) > 1:
             ticks = [[k, power_of_ten(int(k))] for k in powers]
-    stride = math.ceil(len(ticks) / 7)
+    elif scale == "linear" and len(values) > _MOST_TICKS:
+        ticks = [[value, short(value)] for value in _nice_ticks(6, float(positions[0]), float(positions[-1]))]
+    stride = math.ceil(len(ticks) / _MOST_TICKS)
     symbol = _SYMBOLS.get(name, name).split()[-1]
     return {
         "name": name,

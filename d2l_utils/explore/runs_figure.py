@@ -32,7 +32,7 @@ from d2l_utils.explore.figure import (
 from d2l_utils.explore.runs import Map
 from d2l_utils.explore.runs_words import ending, goal_reached, sentence, setting
 
-_MAP, _MAP_BOX = (480, 360), (56.0, 26.0, 404.0, 318.0)
+_MAP, _MAP_BOX = (480, 360), (64.0, 26.0, 404.0, 318.0)
 _ROW, _ROW_BOX = (640, 136), (58.0, 26.0, 560.0, 92.0)
 _SIDE, _SIDE_BOX = (320, 288), (46.0, 26.0, 312.0, 246.0)
 _WIDE, _WIDE_BOX = (640, 262), (58.0, 26.0, 632.0, 222.0)

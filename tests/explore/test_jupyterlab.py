@@ -91,7 +91,7 @@ def set_number(page, figure, name, value):
 
 
 def test_figure_in_jupyterlab(lab, browser):
-    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page = browser.new_page(viewport={"width": 1300, "height": 3200})  # JupyterLab hides cells that are out of sight
     page.set_default_timeout(30_000)
     page.goto(lab)
     page.locator(".jp-Notebook .jp-CodeCell").nth(3).wait_for()

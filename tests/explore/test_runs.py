@@ -143,7 +143,7 @@ def test_cells_stand_where_their_values_are(swept):
     rects = [
         [float(rect.get(key)) for key in ("x", "y", "width", "height")] for rect in plane.find("g[@class='cells']")
     ]
-    assert rects[0] == pytest.approx([56, 318 - 292 / 7, 87, 292 / 7], abs=0.1)
+    assert rects[0] == pytest.approx([64, 318 - 292 / 7, 85, 292 / 7], abs=0.1)
     names = [text.text for text in plane.iter("text") if text.get("class") == "name"]
     assert names[:2] == ["decay γ", "learning rate η"]
 
@@ -321,6 +321,12 @@ def test_text_cannot_become_markup(swept):
     assert page.count("</script>") == page.count("<script") == 1
     assert "<b>" not in page.replace("<b>A</b>", "").replace("<b>B</b>", "")
     assert "<i>" not in page
+
+
+def test_ticks_of_many_even_values_are_round_numbers():
+    spec, _ = described(make_sweep(grid={"lr": [0.1, 0.2], "gamma": np.linspace(0, 0.99, 25).round(4).tolist()}))
+    assert [text for _, text in spec["maps"][0]["y"]["ticks"]] == ["0", "0.2", "0.4", "0.6", "0.8"]
+    assert [text for _, text in spec["maps"][0]["x"]["ticks"]] == ["0.1", "0.2"]
 
 
 def test_ticks_are_plain_numbers_within_two_decades():

@@ -85,7 +85,7 @@ def loss_at(sweep, **setting):
 def middle(figure, column, row, columns=7, rows=4, plane=0):
     """The page's coordinates of a cell of a map."""
     box = figure.locator(".d2l-map").nth(plane).bounding_box()
-    x = 56 + (column + 0.5) / columns * 348
+    x = 64 + (column + 0.5) / columns * 340
     y = 318 - (row + 0.5) / rows * 292
     return box["x"] + box["width"] * x / 480, box["y"] + box["height"] * y / 360
 
