@@ -1,27 +1,24 @@
-"""Train a small network on MNIST-1D under every schedule of the chapter, and write ``results/lr_scheduler.json``.
+"""Train a small network on MNIST-1D under every schedule of the chapter, into ``results/lr_scheduler_*.jsonl``.
 
-The network and the schedules are those of the notebook: the cells tagged ``imports`` and ``scratch`` are run, so there
-is no second copy of them. In the root of the repository, about ten minutes on two cores:
+The network, the schedules and the choice of the best rates are those of the notebook: its cells tagged ``imports`` and
+``scratch`` are run, so there is no second copy of them. In the root of the repository, about ten minutes on two cores:
 
     python experiments/lr_scheduler.py --executor process --workers 2
+
+Runs that the files hold are not made again: a broken series is resumed, and after a schedule was added here, only its
+runs are made. To start over, delete the files.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent import futures
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -29,7 +26,7 @@ import d2l_utils as d2l
 from d2l_utils.chapters import from_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "results" / "lr_scheduler.json"
+RESULTS = ROOT / "results"
 
 NUM_EPOCHS, BATCH_SIZE, MOMENTUM = 30, 100, 0.9
 STEPS_PER_EPOCH = 40
@@ -67,27 +64,26 @@ def chapter() -> SimpleNamespace:
 
 
 @cache
-def data(seed: int) -> d2l.Classification:
+def draw(seed: int) -> d2l.Classification:
     """MNIST-1D, read once a process."""
     return d2l.get_mnist1d(seed)
 
 
-def run(setting: dict[str, Any]) -> dict[str, Any]:
-    """Train once. A setting holds `schedule`, `base_lr`, `seed` and `data`; it is returned with the run's record."""
+def train(schedule: str, options: dict[str, Any], base_lr: float, seed: int, data: int) -> dict[str, Any]:
+    """Train once, on draw ``data`` of the data set, and return the record by epoch."""
     torch.set_num_threads(1)
-    schedule = getattr(chapter(), setting["schedule"])
-    options = SCHEDULES[setting["schedule"]]
-    net = chapter().conv_net(setting["seed"])
+    rate = getattr(chapter(), schedule)
+    net = chapter().conv_net(seed)
     record = d2l.train_classifier(
         net,
-        torch.optim.SGD(net.parameters(), lr=setting["base_lr"], momentum=MOMENTUM),
-        data(setting["data"]),
+        torch.optim.SGD(net.parameters(), lr=base_lr, momentum=MOMENTUM),
+        draw(data),
         num_epochs=NUM_EPOCHS,
         batch_size=BATCH_SIZE,
-        schedule=lambda t: schedule(t, base_lr=setting["base_lr"], **options),
-        seed=setting["seed"],
+        schedule=lambda t: rate(t, base_lr=base_lr, **options),
+        seed=seed,
     )
-    return setting | {
+    return {
         "train_loss": [float(f"{value:.4g}") for value in record.train_loss],
         "train_accuracy": [round(value, 5) for value in record.train_accuracy],
         "test_accuracy": [round(value, 5) for value in record.test_accuracy],
@@ -95,16 +91,18 @@ def run(setting: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def curvature(setting: dict[str, Any]) -> dict[str, Any]:
-    """Largest eigenvalue of the Hessian along the first steps of a run.
+def train_for_the_end(**setting: Any) -> dict[str, Any]:
+    """Train once and keep the last values only."""
+    return {name: value[-1:] if isinstance(value, list) else value for name, value in train(**setting).items()}
 
-    A setting holds `base_lr`, `warmup_steps` and `seed`.
-    """
+
+def curvature(base_lr: float, warmup_steps: int, seed: int) -> dict[str, Any]:
+    """Largest eigenvalue of the Hessian along the first steps of a run."""
     torch.set_num_threads(1)
-    names, problem = chapter(), data(TEST_DATA)
-    net = names.conv_net(setting["seed"])
-    optimizer = torch.optim.SGD(net.parameters(), lr=setting["base_lr"], momentum=MOMENTUM)
-    generator = torch.Generator().manual_seed(setting["seed"])
+    names, problem = chapter(), draw(TEST_DATA)
+    net = names.conv_net(seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=base_lr, momentum=MOMENTUM)
+    generator = torch.Generator().manual_seed(seed)
     order = torch.cat([torch.randperm(len(problem.features), generator=generator) for _ in range(8)])
     X, y = problem.features[:1000], problem.labels[:1000]
     sharpness, losses, direction = [], [], None
@@ -114,75 +112,31 @@ def curvature(setting: dict[str, Any]) -> dict[str, Any]:
             sharpness.append(float(f"{value:.4g}"))
             losses.append(float(f"{d2l.evaluate_classifier(net, X, y)[0]:.4g}"))
         batch = order[t * BATCH_SIZE : (t + 1) * BATCH_SIZE]
-        warm = setting["warmup_steps"]
-        optimizer.param_groups[0]["lr"] = setting["base_lr"] * (min(1.0, t / warm) if warm else 1.0)
+        optimizer.param_groups[0]["lr"] = base_lr * (min(1.0, t / warmup_steps) if warmup_steps else 1.0)
         optimizer.zero_grad()
         nn.functional.cross_entropy(net(problem.features[batch]), problem.labels[batch]).backward()
         optimizer.step()
-    return setting | {"sharpness": sharpness, "loss": losses}
+    return {"steps": list(CURVATURE_STEPS), "sharpness": sharpness, "loss": losses}
 
 
-def best_rates(runs: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Choose for each schedule the rate with the highest mean of the final test accuracies."""
-    accuracies: dict[tuple[str, float], list[float]] = defaultdict(list)
-    for r in runs:
-        # A run that diverged guesses.
-        accuracies[r["schedule"], r["base_lr"]].append(0.1 if r["diverged_at"] else r["test_accuracy"][-1])
-    best: dict[str, float] = {}
-    for name, rate in accuracies:
-        if name not in best or np.mean(accuracies[name, rate]) > np.mean(accuracies[name, best[name]]):
-            best[name] = rate
-    return best
+def rows(runs: d2l.Runs) -> list[dict[str, Any]]:
+    """One dict a run: its setting and what came out."""
+    return [setting | value for setting, value in zip(runs.settings, runs.values, strict=True)]
 
 
-def experiment(
-    executor: futures.Executor, known: Iterable[dict[str, Any]] = (), report: Callable[[str], None] = print
-) -> dict[str, Any]:
-    """Search the rates, compare the schedules at their best, and measure curvature; the runs go to ``executor``.
-
-    Runs in ``known`` are not made again.
-    """
-    made = {key_of(r): r for r in known}
-
-    def train(what: str, pairs: Iterable[tuple[str, float]], seeds: Iterable[int], draw: int) -> list[dict[str, Any]]:
-        settings = [
-            {"schedule": name, "base_lr": rate, "seed": seed, "data": draw} for name, rate in pairs for seed in seeds
-        ]
-        missing = [setting for setting in settings if key_of(setting) not in made]
-        begin = time.monotonic()
-        for i, result in enumerate(executor.map(run, missing), start=1):
-            made[key_of(result)] = result
-            if i % 10 == 0 or i == len(missing):
-                report(f"{what}: {i} of {len(missing)} runs, {time.monotonic() - begin:.0f} s")
-        return [made[key_of(setting)] for setting in settings]
-
-    search = train("search", [(name, rate) for name in SCHEDULES for rate in RATES], SEARCH_SEEDS, SEARCH_DATA)
-    while wider := beyond_the_edge(search):
-        search += train(f"search at {wider}", wider, SEARCH_SEEDS, SEARCH_DATA)
-    best = best_rates(search)
-    report(f"best rates: {best}")
-    final = set(best.items()) | {(name, rate) for name in ("cosine", "warmup_cosine") for rate in WARMUP_RATES}
-    runs = train("comparison", sorted(final), SEEDS, TEST_DATA)
-    report("curvature")
-    settings = [
-        {"base_lr": rate, "warmup_steps": warm, "seed": seed}
-        for rate in CURVATURE_RATES
-        for warm in CURVATURE_WARMUPS
-        for seed in CURVATURE_SEEDS
+def settings(pairs: Iterable[tuple[str, float]], seeds: Iterable[int], data: int) -> list[dict[str, Any]]:
+    """Return the settings of these schedules at these rates, with every seed."""
+    return [
+        {"schedule": name, "options": SCHEDULES[name], "base_lr": rate, "seed": seed, "data": data}
+        for name, rate in pairs
+        for seed in seeds
     ]
-    last = [r | {key: r[key][-1:] for key in ("train_loss", "train_accuracy", "test_accuracy")} for r in search]
-    return {"best_rates": best, "runs": runs, "search": last, "curvature": list(executor.map(curvature, settings))}
-
-
-def key_of(setting: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells one run from all others."""
-    return tuple(setting[key] for key in ("schedule", "base_lr", "seed", "data"))
 
 
 def beyond_the_edge(search: list[dict[str, Any]]) -> list[tuple[str, float]]:
     """For each schedule whose best rate is the lowest (highest) tried: half (twice) that rate."""
     wider = []
-    for name, rate in best_rates(search).items():
+    for name, rate in chapter().best_rates(search).items():
         tried = {r["base_lr"] for r in search if r["schedule"] == name}
         if rate == min(tried):
             wider.append((name, rate / 2))
@@ -191,45 +145,52 @@ def beyond_the_edge(search: list[dict[str, Any]]) -> list[tuple[str, float]]:
     return wider
 
 
+def experiment(executor: futures.Executor, folder: Path = RESULTS) -> None:
+    """Search the rates, compare the schedules at their best, and measure curvature; the runs go to ``executor``."""
+    wanted = [(name, rate) for name in SCHEDULES for rate in RATES]
+    search: list[dict[str, Any]] = []
+    while wanted:
+        print(f"search: {len(wanted)} pairs of schedule and rate")
+        search += rows(
+            d2l.map_runs(
+                train_for_the_end,
+                settings(wanted, SEARCH_SEEDS, SEARCH_DATA),
+                executor=executor,
+                results=folder / "lr_scheduler_search.jsonl",
+            )
+        )
+        wanted = beyond_the_edge(search)
+    best = chapter().best_rates(search)
+    print(f"comparison at the best rates: {best}")
+    final = set(best.items()) | {(name, rate) for name in ("cosine", "warmup_cosine") for rate in WARMUP_RATES}
+    d2l.map_runs(
+        train,
+        settings(sorted(final), SEEDS, TEST_DATA),
+        executor=executor,
+        results=folder / "lr_scheduler_runs.jsonl",
+    )
+    print("curvature")
+    d2l.map_runs(
+        curvature,
+        {"base_lr": CURVATURE_RATES, "warmup_steps": CURVATURE_WARMUPS, "seed": CURVATURE_SEEDS},
+        executor=executor,
+        results=folder / "lr_scheduler_curvature.jsonl",
+    )
+
+
 def main() -> None:
-    """Run the experiment and write its results."""
+    """Make the runs that the files do not hold yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executor", choices=("process", "thread"), default="process")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="keep the runs of the results file; make what is missing")
     options = parser.parse_args()
-    data(SEARCH_DATA), data(TEST_DATA)  # fill the cache before the workers look into it
+    draw(SEARCH_DATA), draw(TEST_DATA)  # fill the cache before the workers look into it
     kinds: dict[str, type[futures.Executor]] = {
         "process": futures.ProcessPoolExecutor,
         "thread": futures.ThreadPoolExecutor,
     }
-    known: list[dict[str, Any]] = []
-    minutes = 0.0
-    if options.keep:
-        stored = json.loads(RESULTS.read_text(encoding="utf-8"))
-        known, minutes = stored["runs"] + stored["search"], stored["about"]["minutes"]
-    begin = time.monotonic()
     with kinds[options.executor](max_workers=options.workers) as executor:  # type: ignore[call-arg]
-        results = experiment(executor, known)
-    about = {
-        "command": " ".join(["python", "experiments/lr_scheduler.py", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"),
-        "minutes": round(minutes + (time.monotonic() - begin) / 60, 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "num_epochs": NUM_EPOCHS,
-        "batch_size": BATCH_SIZE,
-        "momentum": MOMENTUM,
-        "rates": RATES,
-        "options": SCHEDULES,
-        "curvature_steps": CURVATURE_STEPS,
-    }
-    lines = [f'"about": {json.dumps(about)}', f'"best_rates": {json.dumps(results["best_rates"])}']
-    for name in ("runs", "search", "curvature"):
-        rows = ",\n".join(json.dumps(row) for row in results[name])
-        lines.append(f'"{name}": [\n{rows}\n]')
-    RESULTS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        experiment(executor)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ import importlib.util
 import json
 import math
 import random
+import shutil
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -41,9 +44,21 @@ def experiment() -> ModuleType:
     return module
 
 
+RESULTS = ROOT / "results"
+FILES = ("lr_scheduler_search.jsonl", "lr_scheduler_runs.jsonl", "lr_scheduler_curvature.jsonl")
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    """Return the runs of a result file, each with its setting and its value."""
+    about, *rows = map(json.loads, (RESULTS / name).read_text(encoding="utf-8").splitlines())
+    assert set(about["made_with"]) >= {"command", "python", "torch", "numpy"}
+    return rows
+
+
 @pytest.fixture(scope="module")
-def stored() -> dict[str, Any]:
-    return json.loads(d2l.data_file("lr_scheduler.json", "results").read_text(encoding="utf-8"))
+def stored() -> list[dict[str, Any]]:
+    """Return the runs of the comparison as the page has them."""
+    return [row["setting"] | row["value"] for row in lines_of("lr_scheduler_runs.jsonl")]
 
 
 BASE = 0.2
@@ -202,25 +217,116 @@ def test_power_iteration_finds_the_largest_eigenvalue(scratch: SimpleNamespace) 
     assert vector.norm().item() == pytest.approx(1)
 
 
-def test_stored_runs_are_those_of_the_program(experiment: ModuleType, stored: dict[str, Any]) -> None:
-    assert len(stored["runs"]) == len({(r["schedule"], r["base_lr"], r["seed"]) for r in stored["runs"]})
-    assert experiment.best_rates(stored["search"]) == stored["best_rates"]
-    for name, rate in stored["best_rates"].items():
-        seeds = [r["seed"] for r in stored["runs"] if (r["schedule"], r["base_lr"]) == (name, rate)]
+class Refuses(Executor):
+    """Takes no run."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ARG002
+        raise AssertionError(f"this run should have been read from the file: {kwargs}")
+
+
+def test_stored_runs_are_all_that_the_program_makes(
+    experiment: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The program resumes from the files of the repository, finds every run, and adds none.
+    for name in FILES:
+        shutil.copy(RESULTS / name, tmp_path)
+    experiment.experiment(Refuses(), tmp_path)
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (RESULTS / name).read_bytes()
+        keys = [json.dumps(row["setting"], sort_keys=True) for row in lines_of(name)]
+        assert len(keys) == len(set(keys))
+    assert capsys.readouterr().out.startswith("search: 50 pairs of schedule and rate")
+
+
+def test_best_rate_is_that_of_the_best_mean(scratch: SimpleNamespace) -> None:
+    def run(schedule: str, rate: float, accuracy: float, diverged_at: int | None = None) -> dict[str, Any]:
+        return {"schedule": schedule, "base_lr": rate, "test_accuracy": [0.0, accuracy], "diverged_at": diverged_at}
+
+    search = [run("a", 0.1, 0.7), run("a", 0.1, 0.9), run("a", 0.2, 0.85), run("a", 0.2, 0.85), run("a", 0.4, 0.6)]
+    search += [run("b", 0.1, 0.2), run("b", 0.2, 0.99, diverged_at=3)]
+    assert scratch.best_rates(search) == {"a": 0.2, "b": 0.1}
+
+
+def test_comparison_has_ten_seeds_of_each_schedule_at_its_best(
+    scratch: SimpleNamespace, experiment: ModuleType, stored: list[dict[str, Any]]
+) -> None:
+    search = [row["setting"] | row["value"] for row in lines_of("lr_scheduler_search.jsonl")]
+    best = scratch.best_rates(search)
+    assert set(best) == set(experiment.SCHEDULES)
+    for name, rate in best.items():
+        seeds = [r["seed"] for r in stored if (r["schedule"], r["base_lr"]) == (name, rate)]
         assert sorted(seeds) == list(range(10))
-    assert stored["about"]["options"] == json.loads(json.dumps(experiment.SCHEDULES))
+    assert {r["data"] for r in search}.isdisjoint(r["data"] for r in stored)
 
 
 @pytest.mark.parametrize("pick", range(2))
 def test_a_stored_run_drawn_at_random_comes_out_again(
-    experiment: ModuleType, stored: dict[str, Any], pick: int
+    experiment: ModuleType, stored: list[dict[str, Any]], tmp_path: Path, pick: int
 ) -> None:
     # A rounding difference between two machines grows along 1200 steps; on one machine the runs are equal.
-    calm = [r for r in stored["runs"] if r["test_accuracy"][-1] > 0.85]
-    old = random.SystemRandom().choice(calm) if pick else calm[0]
-    new = experiment.run({key: old[key] for key in ("schedule", "base_lr", "seed", "data")})
+    calm = [i for i, r in enumerate(stored) if r["test_accuracy"][-1] > 0.85]
+    lost = random.SystemRandom().choice(calm) if pick else calm[0]
+    old = stored[lost]
+    lines = (RESULTS / "lr_scheduler_runs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    file = tmp_path / "runs.jsonl"
+    file.write_text("".join(lines[: lost + 1] + lines[lost + 2 :]), encoding="utf-8")
+    settings = [row["setting"] for row in lines_of("lr_scheduler_runs.jsonl")]
+    runs = d2l.map_runs(experiment.train, settings, results=file)
+    assert file.read_text(encoding="utf-8").count("\n") == len(lines)
+    new = runs.values[lost]
     assert new["train_loss"][0] == pytest.approx(old["train_loss"][0], rel=0.02), old
     assert new["test_accuracy"][-1] == pytest.approx(old["test_accuracy"][-1], abs=0.04), old
+    assert [v["train_loss"] for i, v in enumerate(runs.values) if i != lost] == [
+        r["train_loss"] for i, r in enumerate(stored) if i != lost
+    ]
+
+
+@pytest.fixture(scope="module")
+def airfoil_map(lr_chapter: Chapter, scratch: SimpleNamespace) -> tuple[Callable[..., d2l.Sweep], dict[str, Any]]:
+    """Return what trains on the airfoil data by the page's own function, and the schedules it knows."""
+    (cell,) = (cell for cell in lr_chapter.code_cells if "def sgd_scheduled(" in cell.source)
+    names = dict(vars(scratch))
+    exec(cell.source.split("\nfeatures, labels = ")[0], names)
+
+    def train(seeds: int | range = 10, **grid: Any) -> d2l.Sweep:
+        return d2l.sweep(names["sgd_scheduled"], ({"t": 0}, {"t": 0}), grid, *d2l.get_data_ch7(), seeds=seeds)
+
+    return train, names["schedules"]
+
+
+def test_scheduled_sgd_is_torch_sgd_with_the_same_rates(
+    airfoil_map: tuple[Callable[..., d2l.Sweep], dict[str, Any]],
+) -> None:
+    train, _ = airfoil_map
+    features, labels = d2l.get_data_ch7()
+    ours = train(1, lr=0.1, schedule="cosine").losses[0]
+
+    class ScheduledSGD(torch.optim.SGD):
+        done = 0
+
+        def step(self, closure: Any = None) -> Any:
+            self.param_groups[0]["lr"] = 0.1 * (1 + math.cos(math.pi * self.done / 300)) / 2
+            self.done += 1
+            return super().step(closure)
+
+    theirs = d2l.train_pytorch_ch7(ScheduledSGD, {"lr": 0.1}, features, labels, verbose=False)
+    assert ours == pytest.approx(theirs.losses, abs=1e-5)
+
+
+def test_decay_to_zero_ends_lower_and_bears_a_larger_rate(
+    airfoil_map: tuple[Callable[..., d2l.Sweep], dict[str, Any]],
+) -> None:
+    train, schedules = airfoil_map
+    fresh = range(10, 20)
+    constant = train(fresh, lr=0.03, schedule="constant").final_loss
+    straight = train(fresh, lr=0.1, schedule="polynomial").final_loss
+    assert (straight < constant).all()
+    assert straight.std(ddof=1) < constant.std(ddof=1) / 4
+    large = train(lr=1.0, schedule=("constant", "cosine")).mean_final_loss
+    assert large[1] < 0.245 < 0.5 < large[0]
+    too_large = train(lr=3.0, schedule=tuple(schedules))
+    diverged = dict(zip(schedules, too_large.diverged.reshape(-1, 10).all(axis=1).tolist(), strict=True))
+    assert diverged == dict.fromkeys(schedules, True) | {"square_root": False}
 
 
 @pytest.mark.parametrize(
@@ -254,13 +360,15 @@ def test_the_dead_epoch_is_on_the_page(lr_chapter: Chapter) -> None:
     assert first == second != third
 
 
-def test_warmup_matters_at_a_sharp_start_and_not_at_the_usual_one(lr_chapter: Chapter, stored: dict[str, Any]) -> None:
+def test_warmup_matters_at_a_sharp_start_and_not_at_the_usual_one(
+    lr_chapter: Chapter, stored: list[dict[str, Any]]
+) -> None:
     learnt = [line for line in lr_chapter.printed.splitlines() if "learnt (loss < 2)" in line]
     without, with_warmup = (int(line.split("learnt (loss < 2)")[1].split()[0]) for line in learnt)
     assert without <= 3
     assert with_warmup >= 8
     means = {
-        name: np.mean([r["test_accuracy"][-1] for r in stored["runs"] if (r["schedule"], r["base_lr"]) == (name, 0.2)])
+        name: np.mean([r["test_accuracy"][-1] for r in stored if (r["schedule"], r["base_lr"]) == (name, 0.2)])
         for name in ("cosine", "warmup_cosine")
     }
     assert abs(means["cosine"] - means["warmup_cosine"]) < 0.005
