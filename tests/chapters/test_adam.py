@@ -232,7 +232,7 @@ def test_drift_is_the_long_run_of_adam(scratch: SimpleNamespace, beta2: float) -
 
 def test_softmax_gradient_is_that_of_autograd(scratch: SimpleNamespace) -> None:
     X, y = scratch.softmax_problem([3, 2, 1], seeds=(0, 1), num_features=4)
-    W = torch.randn(2, 5, 3, requires_grad=True)
+    W = torch.randn(2, 5, 3, dtype=X.dtype, requires_grad=True)
     scratch.sample_losses(W, X, y).mean(dim=1).sum().backward()
     torch.testing.assert_close(scratch.softmax_gradient(W.detach(), X, y), W.grad)
 
