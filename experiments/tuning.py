@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
@@ -25,7 +23,9 @@ import numpy as np
 import torch
 
 import d2l_utils as d2l
+from d2l_utils._grid import settings_of
 from d2l_utils.chapters import from_chapter
+from d2l_utils.results import made_with
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "tuning.json"
@@ -130,7 +130,7 @@ def best_setting(table: Sequence[Sequence[float | None]], settings: Sequence[dic
 
 def chosen(name: str, table: Sequence[Sequence[float | None]]) -> dict[str, dict[str, float]]:
     """Return the best setting of the whole space (``all``) and of its part at the defaults (``rate``)."""
-    settings = settings_of(name)
+    settings = settings_of(SPACES[name])
     fixed = DEFAULTS[name]
     part = [i for i, s in enumerate(settings) if all(s[key] == value for key, value in fixed.items())]
     return {
@@ -139,20 +139,12 @@ def chosen(name: str, table: Sequence[Sequence[float | None]]) -> dict[str, dict
     }
 
 
-def settings_of(name: str) -> list[dict[str, float]]:
-    """List the settings of a space, the last hyperparameter changing fastest."""
-    space = SPACES[name]
-    grids = np.meshgrid(*(range(len(values)) for values in space.values()), indexing="ij")
-    index = np.stack([g.ravel() for g in grids], axis=1)
-    return [{key: space[key][i] for key, i in zip(space, row, strict=True)} for row in index]
-
-
 def experiment(executor: futures.Executor, report: Callable[[str], None] = print) -> dict[str, Any]:
     """Search with one set of seeds, train what was chosen with another; the runs go to ``executor``."""
     search: dict[str, Any] = {}
     final: dict[str, Any] = {}
     for name, space in SPACES.items():
-        settings = settings_of(name)
+        settings = settings_of(space)
         grid = [{"name": name, "setting": s, "seed": seed} for s in settings for seed in SEARCH_SEEDS]
         values = d2l.map_runs(run, grid, executor=executor).values
         shape = (len(settings), len(SEARCH_SEEDS))
@@ -185,12 +177,9 @@ def main() -> None:
     with futures.ProcessPoolExecutor(max_workers=options.workers) as executor:
         results = experiment(executor)
     about = {
-        "command": " ".join(["python", "experiments/tuning.py", *sys.argv[1:]]),
+        **made_with(),
         "date": time.strftime("%Y-%m-%d"),
         "minutes": round((time.monotonic() - begin) / 60, 1),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
         "num_epochs": NUM_EPOCHS,
         "batch_size": BATCH_SIZE,
         "num_train": NUM_TRAIN,

@@ -170,8 +170,7 @@ const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032
 /**
  * SVG paths around the regions where the grid is at most each level, closed along the border of the grid.
  *
- * Between two points of the grid the square root of f above its least value is taken as linear, not f: that is exact for a
- * bowl along every line through its middle.
+ * Between points of the grid √(f − least f) is taken as linear: exact for a bowl along lines through its middle.
  * @param {{nx: number, ny: number, grid: ArrayLike<number>, levels: number[]}} contours row 0 at the bottom
  * @param {(column: number) => number} px @param {(row: number) => number} py
  */
@@ -705,7 +704,7 @@ function render({ model, el }) {
     });
     panel.root.addEventListener('pointerleave', () => result && !timer && point(null));
   }
-  if (plane) moveable(plane, () => state, () => result, request);
+  if (plane) moveable(plane, () => state, () => result?.window, request);
 
   const { predict, seen } = tasks(spec);
   figure.replaceChildren(
@@ -727,47 +726,56 @@ function render({ model, el }) {
   };
 }
 
-/** Drag the start point, click where it should go, or use the arrow keys (with Shift ten times finer). */
-function moveable({ root, axes, handle }, getState, getResult, request) {
-  const at = (event) => {
-    const matrix = root.getScreenCTM().inverse();
-    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
-    return axes.invert(Math.max(46, Math.min(472, x)), Math.max(8, Math.min(322, y)));
-  };
-  const tidy = (point) => {
-    const [x0, x1, y0, y1] = getResult().window;
-    const digits = (span) => Math.max(0, Math.min(15, 3 - Math.floor(Math.log10(span))));
-    return [+point[0].toFixed(digits(x1 - x0)), +point[1].toFixed(digits(y1 - y0))];
-  };
+const svgPoint = (root, { clientX, clientY }) => new DOMPoint(clientX, clientY).matrixTransform(root.getScreenCTM().inverse());
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+/** Move a handle by dragging, `drag(event)` and then `drop()`, or by arrow keys, `step([dx, dy], event)`. */
+function draggable(handle, { drag, drop, step }) {
   let dragging = false;
   handle.addEventListener('pointerdown', (event) => {
-    if (!getResult()) return;
     dragging = true;
     handle.setPointerCapture(event.pointerId);
     event.preventDefault();
     handle.focus();
   });
-  handle.addEventListener('pointermove', (event) => {
-    if (dragging) request({ start: tidy(at(event)), window: getResult().window });
-  });
+  handle.addEventListener('pointermove', (event) => dragging && drag(event));
   for (const type of ['pointerup', 'pointercancel']) {
     handle.addEventListener(type, () => {
-      if (!dragging) return;
+      if (dragging) drop?.();
       dragging = false;
-      request({ window: null });
     });
   }
-  axes.canvas.addEventListener('click', (event) => getResult() && request({ start: tidy(at(event)) }));
-  const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   handle.addEventListener('keydown', (event) => {
-    const direction = directions[event.key];
-    if (!direction || !getResult()) return;
+    const direction = DIRECTIONS[event.key];
+    if (!direction) return;
     event.preventDefault();
-    const [x0, x1, y0, y1] = getResult().window;
-    const size = event.shiftKey ? 500 : 50;
-    const { start } = getState();
-    request({ start: tidy([start[0] + (direction[0] * (x1 - x0)) / size, start[1] + (direction[1] * (y1 - y0)) / size]) });
+    step(direction, event);
   });
+}
+
+/** Drag the start point, click where it should go, or use the arrow keys (with Shift ten times finer). */
+function moveable({ root, axes, handle }, getState, getWindow, request) {
+  const at = (event) => {
+    const { x, y } = svgPoint(root, event);
+    return axes.invert(Math.max(46, Math.min(472, x)), Math.max(8, Math.min(322, y)));
+  };
+  const tidy = (point) => {
+    const [x0, x1, y0, y1] = getWindow();
+    const digits = (span) => Math.max(0, Math.min(15, 3 - Math.floor(Math.log10(span))));
+    return [+point[0].toFixed(digits(x1 - x0)), +point[1].toFixed(digits(y1 - y0))];
+  };
+  draggable(handle, {
+    drag: (event) => getWindow() && request({ start: tidy(at(event)), window: getWindow() }),
+    drop: () => getWindow() && request({ window: null }),
+    step([dx, dy], { shiftKey }) {
+      if (!getWindow()) return;
+      const [x0, x1, y0, y1] = getWindow();
+      const size = shiftKey ? 500 : 50;
+      const [start1, start2] = getState().start;
+      request({ start: tidy([start1 + (dx * (x1 - x0)) / size, start2 + (dy * (y1 - y0)) / size]) });
+    },
+  });
+  axes.canvas.addEventListener('click', (event) => getWindow() && request({ start: tidy(at(event)) }));
 }
 
 export default { render };

@@ -22,7 +22,7 @@ const variance = (values) => {
 };
 const tenth = (value) => Math.round(value * 10) / 10;
 
-// ------------------------------------------------------------------------------------------------------- numbers
+// Numbers
 
 /** Whole numbers from their digits of five bits. */
 function unpackNumbers(text) {
@@ -105,7 +105,7 @@ function difference([one, a], [other, b]) {
   return { mean, low: mean - half, high: mean + half, paired };
 }
 
-// --------------------------------------------------------------------------------------------------------- words
+// Words
 
 function settingOf({ x, y, columns }, k) {
   const parts = [`${x.symbol} = ${x.texts[k % columns]}`];
@@ -157,7 +157,7 @@ function reached(goal, chosen) {
   return Boolean(found) && found.low <= 0 && found.high >= 0;
 }
 
-// -------------------------------------------------------------------------------------------------------- pictures
+// Pictures
 
 function colorOf({ range: [low, high], colors }, loss) {
   const place = Math.max(0, Math.min(1, Math.log(loss / low) / Math.log(high / low))) * (colors.length - 1);
@@ -267,7 +267,7 @@ function mapPanel(spec, map, letters) {
     point: (k) => setPath(pointed, k == null ? '' : boxPath(corners(k))),
     /** The cell under the pointer, or, for a handle that is dragged, the nearest one. */
     cellAt(event, clamp) {
-      const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(root.getScreenCTM().inverse());
+      const { x, y } = svgPoint(root, event);
       if (!clamp && (x < left || x > right || y < top || y > bottom)) return null;
       const [i, j] = [within(xs, x), within(ys.map((edge) => -edge), -y)];
       return Math.min(i, map.columns - 1) + map.columns * Math.min(j, ys.length - 2);
@@ -306,7 +306,7 @@ function curvesPanel(spec, maps, beside) {
   };
 }
 
-// -------------------------------------------------------------------------------------------------------- controls
+// Controls
 
 /** A slider that walks through the values of a grid; `change(index)`. What is typed goes to the nearest value. */
 function gridRow(slider, axis, id, change) {
@@ -347,7 +347,7 @@ function nearest({ values, texts, log }, wanted) {
   return gaps.indexOf(Math.min(...gaps));
 }
 
-// ---------------------------------------------------------------------------------------------------------- figure
+// Figure
 
 /** Fill `el` with the live figure of many runs. Returns the function that takes it away. */
 function renderRuns({ model, el }) {
@@ -506,25 +506,15 @@ function renderRuns({ model, el }) {
     });
     root.addEventListener('pointerleave', () => hover(null));
     for (const [letter, { root: handle }] of handles) {
-      let dragging = false;
-      handle.addEventListener('pointerdown', (event) => {
-        dragging = true;
-        handle.setPointerCapture(event.pointerId);
-        event.preventDefault();
-        handle.focus();
-      });
-      handle.addEventListener('pointermove', (event) => dragging && pick(letter, cellAt(event, true)));
-      for (const type of ['pointerup', 'pointercancel']) handle.addEventListener(type, () => { dragging = false; });
-      const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-      handle.addEventListener('keydown', (event) => {
-        const direction = directions[event.key];
-        if (!direction) return;
-        event.preventDefault();
-        const { columns, cells } = owner[letter];
-        const last = [columns - 1, cells.length / columns - 1];
-        const from = [cellOf(letter) % columns, Math.floor(cellOf(letter) / columns)];
-        const [i, j] = from.map((at, axis) => Math.max(0, Math.min(last[axis], at + direction[axis])));
-        pick(letter, i + j * columns);
+      draggable(handle, {
+        drag: (event) => pick(letter, cellAt(event, true)),
+        step(direction) {
+          const { columns, cells } = owner[letter];
+          const last = [columns - 1, cells.length / columns - 1];
+          const from = [cellOf(letter) % columns, Math.floor(cellOf(letter) / columns)];
+          const [i, j] = from.map((at, axis) => Math.max(0, Math.min(last[axis], at + direction[axis])));
+          pick(letter, i + j * columns);
+        },
       });
     }
   });

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import nbformat
 from jupyter_cache import get_cache
@@ -55,6 +56,16 @@ class Chapter:
     def scratch(self) -> SimpleNamespace:
         """What the cells tagged `imports` and `scratch` define; nothing else is run."""
         return from_chapter(self.path)
+
+
+def load_experiment(name: str) -> ModuleType:
+    """Import a program of the folder ``experiments``."""
+    spec = importlib.util.spec_from_file_location(f"{name}_experiment", ROOT / "experiments" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def numbers_claimed(prose: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import random
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from notebook import ROOT, Chapter
+from notebook import ROOT, Chapter, load_experiment
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -36,12 +35,7 @@ def scratch(lr_chapter: Chapter) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def experiment() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lr_experiment", ROOT / "experiments" / "lr_scheduler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_experiment("lr_scheduler")
 
 
 RESULTS = ROOT / "results"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import math
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from notebook import ROOT
+from notebook import ROOT, load_experiment
 from scipy import stats
 
 import d2l_utils as d2l
@@ -30,12 +29,7 @@ def scratch() -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def experiment() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tuning_experiment", ROOT / "experiments" / "tuning.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_experiment("tuning")
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +215,7 @@ def test_stored_file_is_small_and_of_this_search(stored: dict[str, Any], experim
     assert (ROOT / "results" / "tuning.json").stat().st_size < 300_000
     assert {name: entry["grid"] for name, entry in stored["search"].items()} == experiment.SPACES
     for name, entry in stored["search"].items():
-        settings = experiment.settings_of(name)
+        settings = experiment.settings_of(experiment.SPACES[name])
         for key in ("train_loss", "valid_loss", "valid_error"):
             assert np.shape(entry[key]) == (len(settings), len(experiment.SEARCH_SEEDS))
         assert len(entry["grid"]["lr"]) == 17
@@ -239,14 +233,14 @@ def test_stored_settings_are_those_that_the_search_chose(stored: dict[str, Any],
 def test_settings_are_in_the_order_of_a_sweep(experiment: ModuleType) -> None:
     for name, space in experiment.SPACES.items():
         sweep = d2l.Sweep(name, space, (0,), 1, 1, np.zeros(1), np.zeros((0, 1)))
-        assert experiment.settings_of(name) == sweep.settings
+        assert experiment.settings_of(experiment.SPACES[name]) == sweep.settings
 
 
 def test_some_stored_runs_come_out_again(stored: dict[str, Any], experiment: ModuleType) -> None:
     rng = random.Random()
     for name in rng.sample(list(experiment.SPACES), 2):
         entry = stored["search"][name]
-        settings = experiment.settings_of(name)
+        settings = experiment.settings_of(experiment.SPACES[name])
         # Where the rate is far too large, training is chaotic: other processors give other numbers.
         calm = [i for i, s in enumerate(settings) if 3 * s["lr"] <= stored["final"][name]["rate"]["setting"]["lr"]]
         i, j = rng.choice(calm), rng.randrange(len(experiment.SEARCH_SEEDS))

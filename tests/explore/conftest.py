@@ -3,6 +3,7 @@
 import functools
 import http.server
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,6 +36,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def served(path, handler):
+    """Serve the folder of a page; give the page's address."""
+    make = functools.partial(handler, directory=path.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), make) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{path.name}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def explorers():
     return {
@@ -62,11 +73,8 @@ def page_file(explorers, tmp_path_factory):
 @pytest.fixture(scope="session")
 def address(page_file):
     """The page's address on a server with a strict content policy."""
-    handler = functools.partial(Handler, directory=page_file.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{page_file.name}"
-        server.shutdown()
+    with served(page_file, Handler) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """What a reader does with the figures of many runs, under a strict content policy: no runtime, no inline styles."""
 
-import functools
 import http.server
 import json
 import random
-import threading
 
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from d2l_utils.explore.runs_figure import color
 from d2l_utils.explore.runs_words import sentence
 from d2l_utils.explore.site import write_page
 
-from .conftest import Handler
+from .conftest import Handler, served
 from .driving import apply, wait_until
 from .swept import make_sweep
 from .test_page_links import FUZZ, PIECES
@@ -59,11 +57,8 @@ def runs_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(runs_file):
-    handler = functools.partial(Strict, directory=runs_file.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{runs_file.name}"
-        server.shutdown()
+    with served(runs_file, Strict) as address:
+        yield address
 
 
 @pytest.fixture

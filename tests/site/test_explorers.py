@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from explore.driving import apply
+from playwright.sync_api import Locator
 from tab import Tab
 
 from d2l_utils.explore.compute import Figure
@@ -81,6 +83,17 @@ def close(a: tuple[float, float], b: tuple[float, float]) -> bool:
     return all(math.isclose(p, q, rel_tol=1e-9, abs_tol=1e-9 * max(map(abs, b))) for p, q in zip(a, b, strict=True))
 
 
+def figures_of(
+    kind: str, tab: Tab, server: str, explored: dict[str, list[dict[str, Any]]]
+) -> Iterator[tuple[str, dict[str, Any], Locator]]:
+    """Open each page; give its address and, one after the other, its figures of this kind."""
+    for address, specs_of_page in explored.items():
+        tab.open(server + address)
+        for i, spec in enumerate(specs_of_page):
+            if spec["kind"] == kind:
+                yield address, spec, tab.page.locator("figure.d2l-explorer").nth(i)
+
+
 def test_the_book_has_figures(explored: dict[str, list[dict[str, Any]]]) -> None:
     assert {"index.html", "chapters/rmsprop.html"} <= set(explored)
 
@@ -96,42 +109,32 @@ def test_the_source_shown_is_the_source_of_the_cell(explored: dict[str, list[dic
 
 def test_numbers_agree_with_train_2d(tab: Tab, server: str, explored: dict[str, list[dict[str, Any]]]) -> None:
     compared = 0
-    for address, figures in explored.items():
-        tab.open(server + address)
-        for i, spec in enumerate(figures):
-            if spec["kind"] != "trace":
-                continue
-            figure = tab.page.locator("figure.d2l-explorer").nth(i)
-            settings = settings_of(spec)
-            python = Figure(spec)
-            for setting, answer in zip(settings, apply(figure, *settings), strict=True):
-                where = (address, spec["id"], setting)
-                result = python.answer(spec["state"] | {"values": setting})
-                diverged = result["rules"][0]["diverged_at"] is not None
-                assert answer["alert"] == "", where
-                assert answer["state"] == ("diverged" if diverged else "ready"), where
-                end = end_by_train_2d(spec, setting)
-                assert diverged or end is not None, where
-                chaotic = end is None or not close(end_by_train_2d(spec, setting, 1e-15) or (math.inf, 0.0), end)
-                if not diverged and not chaotic:
-                    assert close(tuple(answer["end"]), end), (*where, answer["end"], end)
-                    compared += 1
+    for address, spec, figure in figures_of("trace", tab, server, explored):
+        settings = settings_of(spec)
+        python = Figure(spec)
+        for setting, answer in zip(settings, apply(figure, *settings), strict=True):
+            where = (address, spec["id"], setting)
+            result = python.answer(spec["state"] | {"values": setting})
+            diverged = result["rules"][0]["diverged_at"] is not None
+            assert answer["alert"] == "", where
+            assert answer["state"] == ("diverged" if diverged else "ready"), where
+            end = end_by_train_2d(spec, setting)
+            assert diverged or end is not None, where
+            chaotic = end is None or not close(end_by_train_2d(spec, setting, 1e-15) or (math.inf, 0.0), end)
+            if not diverged and not chaotic:
+                assert close(tuple(answer["end"]), end), (*where, answer["end"], end)
+                compared += 1
     assert compared > SETTINGS_PER_FIGURE * len(explored) / 3
 
 
 def test_schedules_say_what_python_says(tab: Tab, server: str, explored: dict[str, list[dict[str, Any]]]) -> None:
-    for address, figures in explored.items():
-        tab.open(server + address)
-        for i, spec in enumerate(figures):
-            if spec["kind"] != "schedule":
-                continue
-            figure = tab.page.locator("figure.d2l-explorer").nth(i)
-            settings = settings_of(spec)
-            for setting, answer in zip(settings, apply(figure, *settings), strict=True):
-                result = Figure(spec).answer(spec["state"] | {"values": setting})
-                assert answer["alert"] == (result["error"]["message"] if result.get("error") else "")
-                if not result.get("error"):
-                    assert answer["words"] == result["summary"], (address, spec["id"], setting)
+    for address, spec, figure in figures_of("schedule", tab, server, explored):
+        settings = settings_of(spec)
+        for setting, answer in zip(settings, apply(figure, *settings), strict=True):
+            result = Figure(spec).answer(spec["state"] | {"values": setting})
+            assert answer["alert"] == (result["error"]["message"] if result.get("error") else "")
+            if not result.get("error"):
+                assert answer["words"] == result["summary"], (address, spec["id"], setting)
 
 
 def finals_of(packed: dict[str, Any]) -> Any:
@@ -144,30 +147,25 @@ def test_maps_of_many_runs_say_the_means_of_their_runs(
     tab: Tab, server: str, explored: dict[str, list[dict[str, Any]]]
 ) -> None:
     compared = 0
-    for address, figures in explored.items():
-        tab.open(server + address)
-        for i, spec in enumerate(figures):
-            if spec["kind"] != "runs":
-                continue
-            figure = tab.page.locator("figure.d2l-explorer").nth(i)
-            figure.locator("input[type=checkbox][name=compare]").set_checked(True)
-            draw = random.Random(spec["id"])
-            for _ in range(SETTINGS_PER_FIGURE):
-                setting, means = {}, []
-                for packed, end in ((spec["maps"][0], ""), (spec["maps"][-1], "_2")):
-                    cell, stride = 0, 1
-                    for axis in filter(None, (packed["x"], packed["y"])):
-                        index = draw.randrange(len(axis["texts"]))
-                        setting[axis["name"] + end] = axis["values"][index] if axis["values"] else index
-                        cell += stride * index
-                        stride *= len(axis["texts"])
-                    mean = finals_of(packed)[cell].mean()
-                    means.append(None if math.isnan(mean) else pytest.approx(mean, rel=1e-9))
-                [answer] = apply(figure, setting)
-                where = (address, spec["id"], setting)
-                assert json.loads(answer["loss"]) == means, where
-                assert answer["state"] == ("diverged" if None in means else "ready"), where
-                compared += 1
+    for address, spec, figure in figures_of("runs", tab, server, explored):
+        figure.locator("input[type=checkbox][name=compare]").set_checked(True)
+        draw = random.Random(spec["id"])
+        for _ in range(SETTINGS_PER_FIGURE):
+            setting, means = {}, []
+            for packed, end in ((spec["maps"][0], ""), (spec["maps"][-1], "_2")):
+                cell, stride = 0, 1
+                for axis in filter(None, (packed["x"], packed["y"])):
+                    index = draw.randrange(len(axis["texts"]))
+                    setting[axis["name"] + end] = axis["values"][index] if axis["values"] else index
+                    cell += stride * index
+                    stride *= len(axis["texts"])
+                mean = finals_of(packed)[cell].mean()
+                means.append(None if math.isnan(mean) else pytest.approx(mean, rel=1e-9))
+            [answer] = apply(figure, setting)
+            where = (address, spec["id"], setting)
+            assert json.loads(answer["loss"]) == means, where
+            assert answer["state"] == ("diverged" if None in means else "ready"), where
+            compared += 1
     assert compared >= SETTINGS_PER_FIGURE
 
 
