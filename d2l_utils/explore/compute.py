@@ -16,12 +16,9 @@ from typing import Any
 from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
-#: Points of the grid on which the contour lines are found: few for a function that has sliders, which is a smooth
-#: bowl and must be drawn anew while they move.
-_COARSE, _FINE = (33, 25), (49, 37)
-#: Every so many of them give the levels; it divides no side, so they lie all over the picture.
-_EVERY = 4
-_NUM_LEVELS = 11
+#: Columns and rows of the grid on which f is computed for its contour lines, and how often the drawing then halves its
+#: intervals. A function that has sliders is a quadratic: few points determine it, and it must be drawn while they move.
+_COARSE, _FINE = (9, 7, 2), (49, 37, 0)
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
 #: Where f counts as minimal if the figure has no goal of its own.
@@ -399,24 +396,16 @@ def _nice(value: float) -> float:
     return 10 * power
 
 
-def contours(f: Any, window: list[float], size: tuple[int, int] = _FINE) -> dict[str, Any]:
-    """Heights of ``f`` on a grid of ``size`` (columns, rows) and levels that crowd towards the minimum.
-
-    The heights go row by row from the lowest x2. The levels are quantiles of the heights: (k / n)² of the picture lies
-    below level k, which spaces the ellipses of a quadratic evenly and suits a curved valley as well.
-    """
-    nx, ny = size
+def contours(f: Any, window: list[float], size: tuple[int, int, int] = _FINE) -> dict[str, Any]:
+    """Heights of ``f`` on a grid of ``size`` (columns, rows, halvings left to the drawing), lowest x2 first."""
+    nx, ny, halvings = size
     columns = [window[0] + (window[1] - window[0]) * i / (nx - 1) for i in range(nx)]
     rows = [window[2] + (window[3] - window[2]) * j / (ny - 1) for j in range(ny)]
     try:
         grid = [f(x1, x2) for x2 in rows for x1 in columns]
     except (OverflowError, ValueError, ZeroDivisionError):
         grid = [_height(f, x1, x2) for x2 in rows for x1 in columns]
-    # Sorting every height would take longer than computing them.
-    ranked = sorted([z for z in grid[::_EVERY] if -math.inf < z < math.inf])
-    last = len(ranked) - 1
-    levels = [ranked[int(last * (k / _NUM_LEVELS) ** 2)] for k in range(1, _NUM_LEVELS)] if ranked else []
-    return {"levels": levels, "grid": grid, "nx": nx, "ny": ny}
+    return {"grid": grid, "nx": nx, "ny": ny, "halvings": halvings}
 
 
 def _height(f: Any, x1: float, x2: float) -> float:

@@ -1,4 +1,4 @@
-"""What a figure shows that follows from what Python has computed: effective learning rates, and the ranges of two axes.
+"""What a figure shows that follows from what Python has computed: learning rates, the ranges of two axes, contours.
 
 For the static picture; ``explorer.js`` derives the same from the same numbers while a figure is used. (In the page,
 MicroPython would spend a third of each update on it.)
@@ -10,10 +10,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 #: The logarithmic axes show no smaller f, and so many decades below the largest value.
 _LOWEST_F = 1e-16
 _F_DECADES = 60
 _RATE_DECADES = 8
+_NUM_LEVELS = 10
 
 
 def rates_along(run: Mapping[str, Any], i: int) -> list[float]:
@@ -50,3 +53,31 @@ def decades(lowest: float, highest: float, most: int) -> list[float]:
     if low == high:  # all are one power of ten, which would lie on the edge
         low, high = low - 1, high + 1
     return [float(max(low, high - most)), float(high)]
+
+
+def heights(contours: Mapping[str, Any]) -> Any:
+    """Return f on the grid of ``contours``, array (rows, columns), with its intervals halved as often as it says.
+
+    A new point gets the value of the cubic through its four neighbours on the line, of a quadratic next to the border:
+    exact for a quadratic f.
+    """
+    grid = np.asarray(contours["grid"], dtype=float).reshape(contours["ny"], contours["nx"])
+    for _ in range(2 * contours["halvings"]):
+        outside = [3 * (grid[:, i] - grid[:, j]) + grid[:, k] for i, j, k in ((0, 1, 2), (-1, -2, -3))]
+        wide = np.column_stack([outside[0], grid, outside[1]])
+        finer = np.empty((2 * grid.shape[1] - 1, grid.shape[0]))  # transposed: the columns are next
+        finer[::2] = grid.T
+        finer[1::2] = ((9 * (wide[:, 1:-2] + wide[:, 2:-1]) - wide[:, :-3] - wide[:, 3:]) / 16).T
+        grid = finer
+    return grid
+
+
+def levels(grid: Any) -> list[float]:
+    """Return the heights of the contour lines, from the highest to the lowest.
+
+    They are quantiles: below level k of n lies the part (1 - k / (n + 1))² of the picture, which spaces the ellipses
+    of a quadratic evenly and suits a curved valley as well.
+    """
+    ranked = np.sort(grid[np.isfinite(grid)])
+    parts = [(1 - k / (_NUM_LEVELS + 1)) ** 2 for k in range(1, _NUM_LEVELS + 1)]
+    return [float(ranked[int((len(ranked) - 1) * part)]) for part in parts] if len(ranked) else []

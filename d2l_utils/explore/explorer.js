@@ -3,11 +3,6 @@
  *
  * It draws `result` and writes what the reader asks for into `state`. Every number comes from Python: no update rule,
  * objective or schedule is written here. Text from outside becomes text nodes and attribute values, never markup.
- *
- * @typedef {{name: string, label: string, min: number, max: number, step: number, default: number, log: boolean,
- *   integer: boolean}} Slider true values; the step of a logarithmic slider is in decades
- * @typedef {{seq: number, values: Object<string, number>, start: number[], objective: string,
- *   sources: Object<string, string>|null, window: number[]|null}} State
  */
 
 // Elements, text
@@ -81,7 +76,8 @@ function fAxis(rules) {
   return [[low - margin, high + margin], false];
 }
 
-const clampPixel = (value) => Math.round(Math.max(-4000, Math.min(4000, value)) * 10) / 10;
+const tenths = (value) => Math.round(value * 10) / 10;
+const clampPixel = (value) => tenths(Math.max(-4000, Math.min(4000, value)));
 
 /**
  * Axes in the box [left, top, right, bottom] of an SVG.
@@ -90,8 +86,7 @@ const clampPixel = (value) => Math.round(Math.max(-4000, Math.min(4000, value)) 
 function makeAxes(root, [left, top, right, bottom], xName, yName) {
   const width = right - left;
   const height = bottom - top;
-  const clip = { x: left, y: top, width, height, viewBox: [left, top, width, height].join(' ') };
-  const canvas = svg('svg', clip);
+  const canvas = svg('svg', { x: left, y: top, width, height, viewBox: [left, top, width, height].join(' ') });
   const ticks = svg('g', { 'aria-hidden': 'true' });
   const middle = (top + bottom) / 2;
   root.append(
@@ -163,33 +158,50 @@ function setPath(node, d) {
 
 // Contours
 
+const NUM_LEVELS = 10;
+
 /** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
   .map((text) => Array.from(text, Number));
 
+/** f on a grid of halved intervals, row 0 at the bottom, and the levels, as in derived.py. */
+function refine({ nx, ny, grid, halvings }) {
+  let values = Float64Array.from(grid, (z) => z ?? NaN); // JSON has no NaN
+  for (let pass = 0; pass < 2 * halvings; pass++) { // every second one transposes back
+    const finer = new Float64Array((2 * nx - 1) * ny);
+    for (let j = 0; j < ny; j++) {
+      const line = [0, ...values.subarray(j * nx, (j + 1) * nx), 0];
+      line[0] = 3 * (line[1] - line[2]) + line[3];
+      line[nx + 1] = 3 * (line[nx] - line[nx - 1]) + line[nx - 2];
+      for (let i = 1; i <= nx; i++) {
+        finer[(2 * i - 2) * ny + j] = line[i];
+        if (i < nx) finer[(2 * i - 1) * ny + j] = (9 * (line[i] + line[i + 1]) - line[i - 1] - line[i + 2]) / 16;
+      }
+    }
+    [values, nx, ny] = [finer, ny, 2 * nx - 1];
+  }
+  const ranked = values.filter(Number.isFinite).sort();
+  const levels = Array.from({ length: NUM_LEVELS }, (_, k) => ranked[Math.floor((ranked.length - 1) * (1 - (k + 1) / (NUM_LEVELS + 1)) ** 2)]);
+  return { nx, ny, values, levels };
+}
+
 /**
- * SVG paths around the regions where the grid is at most each level, closed along the border of the grid.
+ * SVG paths around the regions where f is at most each level, closed along the border of the grid.
  *
  * Between points of the grid √(f − least f) is taken as linear: exact for a bowl along lines through its middle.
- * @param {{nx: number, ny: number, grid: ArrayLike<number>, levels: number[]}} contours row 0 at the bottom
- * @param {(column: number) => number} px @param {(row: number) => number} py
+ * `horizontal` and `vertical` are the pixels at the ends of the grid.
  */
-function regionsBelow({ nx, ny, grid, levels }, px, py) {
-  const values = Float64Array.from(grid, (z) => z ?? NaN); // JSON has no NaN
+function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
   const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
   const root = (z) => Math.sqrt(z - lowest);
   const columns = nx + 2; // a frame of points outside, at the place of their neighbours, closes every loop
+  const places = (n, [from, to]) => Array.from({ length: n + 2 }, (_, i) => from + (to - from) * Math.max(0, Math.min(1, (i - 1) / (n - 1))));
+  const xs = places(nx, horizontal);
+  const ys = places(ny, vertical);
   const heights = new Float64Array(columns * (ny + 2)).fill(Infinity);
-  const [xs, ys] = [new Float64Array(heights.length), new Float64Array(heights.length)];
-  for (let j = 0, k = 0; j < ny + 2; j++) {
-    for (let i = 0; i < columns; i++, k++) {
-      const [column, row] = [Math.max(0, Math.min(nx - 1, i - 1)), Math.max(0, Math.min(ny - 1, j - 1))];
-      [xs[k], ys[k]] = [px(column), py(row)];
-      if (column === i - 1 && row === j - 1) heights[k] = root(values[row * nx + column]);
-    }
-  }
+  const roots = values.map(root);
+  for (let j = 0; j < ny; j++) heights.set(roots.subarray(j * nx, (j + 1) * nx), (j + 1) * columns + 1);
   const next = new Int32Array(2 * heights.length).fill(-1); // edge 2k: from point k to the right; 2k + 1: upwards
-  const round = (value) => Math.round(value * 10) / 10;
   return levels.map((z) => {
     const level = root(z);
     const firsts = [];
@@ -213,7 +225,8 @@ function regionsBelow({ nx, ny, grid, levels }, px, py) {
         let l = k + (edge & 1 ? columns : 1);
         if (!(heights[k] <= level)) [k, l] = [l, k];
         const t = (level - heights[k]) / (heights[l] - heights[k]) || 0;
-        loop.push([round(xs[k] + t * (xs[l] - xs[k])), round(ys[k] + t * (ys[l] - ys[k]))]);
+        const along = (places, at) => tenths(places[at(k)] + t * (places[at(l)] - places[at(k)]));
+        loop.push([along(xs, (point) => point % columns), along(ys, (point) => Math.floor(point / columns))]);
         const following = next[edge];
         next[edge] = -1;
         edge = following;
@@ -226,7 +239,7 @@ function regionsBelow({ nx, ny, grid, levels }, px, py) {
 
 /** A closed curve that bends at each point of the loop and passes halfway between them. */
 function smooth(loop) {
-  const halfway = ([x, y], [u, v]) => `${Math.round((x + u) * 5) / 10} ${Math.round((y + v) * 5) / 10}`;
+  const halfway = ([x, y], [u, v]) => `${tenths((x + u) / 2)} ${tenths((y + v) / 2)}`;
   let d = 'M' + halfway(loop.at(-1), loop[0]);
   loop.forEach((corner, i) => { d += `Q${corner[0]} ${corner[1]} ${halfway(corner, loop[(i + 1) % loop.length])}`; });
   return d + 'Z';
@@ -266,7 +279,7 @@ function moveCursor(circle, x, y) {
 function planePanel(spec) {
   const root = panel('d2l-plane', '0 0 480 360', 'Contours of f and the path');
   const axes = makeAxes(root, [46, 8, 472, 322], 'x₁', 'x₂');
-  const field = svg('g', { 'aria-hidden': 'true' });
+  const field = svg('g', { 'aria-hidden': 'true' }, ...Array.from({ length: NUM_LEVELS }, () => svg('path', { class: 'level' })));
   axes.canvas.append(field);
   const layers = spec.rules.map((rule) => layersOf(rule, axes.canvas, ['line', 'dots', 'cursor']));
   const handle = svg('g', { 'data-handle': 'start', tabindex: 0, role: 'slider', 'aria-label': 'start point, move it with the arrow keys' },
@@ -275,15 +288,8 @@ function planePanel(spec) {
   let contours = null;
 
   const drawField = (window) => {
-    const { nx, ny, levels } = contours;
-    const px = (i) => axes.x(window[0] + (i / (nx - 1)) * (window[1] - window[0]));
-    const py = (j) => axes.y(window[2] + (j / (ny - 1)) * (window[3] - window[2]));
-    const paths = regionsBelow({ ...contours, levels: [...levels].sort((a, b) => b - a) }, px, py);
-    while (field.childElementCount > paths.length) field.lastChild.remove();
-    paths.forEach((d, i) => {
-      if (!field.children[i]) field.append(svg('path', { class: 'level' }));
-      setPath(field.children[i], d);
-    });
+    const ends = [window.slice(0, 2).map(axes.x), window.slice(2).map(axes.y)];
+    regionsBelow(refine(contours), ...ends).forEach((d, i) => setPath(field.children[i], d));
   };
 
   return {

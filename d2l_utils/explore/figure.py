@@ -16,7 +16,7 @@ from typing import Any
 import contourpy
 import numpy as np
 
-from d2l_utils.explore.derived import f_axis, rate_axis, rates_along
+from d2l_utils.explore.derived import f_axis, heights, levels, rate_axis, rates_along
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Scale = Callable[[float], float]
@@ -105,7 +105,11 @@ def brief(result: dict[str, Any]) -> dict[str, Any]:
     return (
         result
         | ({"rules": rules} if rules else {})
-        | ({"contours": contours | {"grid": rounded(contours["grid"])}} if contours else {})
+        | (
+            {"contours": contours | {"grid": rounded(contours["grid"])}}
+            if contours and not contours["halvings"]
+            else {}
+        )
     )
 
 
@@ -245,14 +249,14 @@ def _point(point: Sequence[float]) -> str:
 
 def _field(contours: Mapping[str, Any], window: Sequence[float], x: Scale, y: Scale) -> str:
     """Draw, from the highest level to the lowest, the region in which f is at most the level."""
-    columns = np.linspace(x(window[0]), x(window[1]), contours["nx"])
-    rows = np.linspace(y(window[2]), y(window[3]), contours["ny"])
-    heights = np.asarray(contours["grid"], dtype=float).reshape(contours["ny"], contours["nx"])
-    lowest = np.nanmin(heights)
-    roots = np.ma.masked_invalid(np.sqrt(heights - lowest))  # as in explorer.js, which says why
+    grid = heights(contours)
+    lowest = np.nanmin(grid)
+    roots = np.ma.masked_invalid(np.sqrt(grid - lowest))  # as in explorer.js, which says why
+    rows = np.linspace(y(window[2]), y(window[3]), grid.shape[0])
+    columns = np.linspace(x(window[0]), x(window[1]), grid.shape[1])
     generator = contourpy.contour_generator(columns, rows, roots, fill_type="OuterOffset")
     paths = []
-    for level in sorted(set(contours["levels"]), reverse=True):
+    for level in dict.fromkeys(levels(grid)):
         d = ""
         for points, offsets in zip(*generator.filled(-1, math.sqrt(level - lowest)), strict=True):
             for begin, end in pairwise(offsets):

@@ -166,6 +166,11 @@ const pageFigures = [];
 
 /**
  * The part of a Jupyter widget model that explorer.js uses.
+ *
+ * @typedef {{name: string, label: string, min: number, max: number, step: number, default: number, log: boolean,
+ *   integer: boolean}} Slider true values; the step of a logarithmic slider is in decades
+ * @typedef {{seq: number, values: Object<string, number>, start: number[], objective: string,
+ *   sources: Object<string, string>|null, window: number[]|null}} State
  * @returns {{get(key: string): any, set(key: string, value: any): void, save_changes(): void,
  *   on(event: string, handler: () => void): void, off(event: string, handler: () => void): void}}
  */

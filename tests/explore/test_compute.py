@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from d2l_utils import explore_2d, explore_schedule, train_2d
 from d2l_utils.explore import compute, derived
 from d2l_utils.explore.compute import Figure, contours, number, reply, signature
+from d2l_utils.explore.derived import heights, levels
 from d2l_utils.explore.site import page_source
-from d2l_utils.objectives import quadratic
+from d2l_utils.objectives import OBJECTIVES, quadratic
 
 from . import rules
 
@@ -128,14 +130,37 @@ def test_contours_are_sent_only_if_the_page_has_others():
 
 
 def test_grid_and_levels():
-    grid = contours(quadratic()[0], [-5.5, 1.0, -3.0, 1.0])
+    window = [-5.5, 1.0, -3.0, 1.0]
+    grid = contours(quadratic()[0], window)
     assert grid["grid"][0] == pytest.approx(0.1 * 5.5**2 + 2 * 3**2)
     assert grid["grid"][grid["nx"] - 1] == pytest.approx(0.1 + 2 * 3**2)
-    assert grid["levels"] == sorted(grid["levels"])
-    assert min(grid["grid"]) < grid["levels"][0]
+    lines = levels(heights(grid))
+    assert lines == sorted(lines, reverse=True)
+    assert min(grid["grid"]) < lines[-1] < lines[0] < max(grid["grid"])
     broken = contours(lambda x1, x2: 1 / (x1 - x1) if x2 > 0 else x1 * x1, [-1.0, 1.0, -1.0, 1.0])
     assert any(math.isnan(z) for z in broken["grid"])
-    assert all(map(math.isfinite, broken["levels"]))
+    assert all(map(math.isfinite, levels(heights(broken))))
+    nowhere = contours(lambda *_: math.inf, window)
+    assert levels(heights(nowhere)) == []
+
+
+@pytest.mark.parametrize(("condition", "angle"), [(1.0, 0.0), (20.0, 30.0), (1000.0, -77.0)])
+def test_few_heights_of_a_quadratic_are_enough(condition, angle):
+    window = [-60.5, 1.0, -3.0, 41.0]
+    f, _ = quadratic(condition=condition, angle=angle)
+    few = contours(f, window, (9, 7, 2))
+    assert len(few["grid"]) == 63
+    all_of_them = heights(contours(f, window, (33, 25, 0)))
+    np.testing.assert_allclose(heights(few), all_of_them, rtol=1e-12, atol=1e-12 * all_of_them.max())
+
+
+def test_every_function_with_sliders_is_a_quadratic():
+    # Then its third differences vanish, and few heights are enough.
+    for name, entry in OBJECTIVES.items():
+        if entry["params"]:
+            grid = heights(contours(entry["make"]()[0], [-3.0, 2.0, -1.0, 4.0]))
+            for axis in (0, 1):
+                assert np.abs(np.diff(grid, 3, axis=axis)).max() < 1e-10 * grid.max(), name
 
 
 EDITED = """def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta=0.4, gamma=0.9, eps=1e-6, {}):

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 
 import pytest
+from playwright.sync_api import expect
 
 from .driving import apply, wait_until
 
@@ -38,6 +40,23 @@ def test_the_static_state_is_taken_over_without_the_runtime(page, address):
     apply(figure, {"gamma": 0.95})
     apply(page.locator("figure[data-rule=momentum_2d]"), {"beta": 0.8})
     assert sum("runtime" in url for url in asked) == 1
+
+
+def extents_of_levels(paths):
+    """For each path its least and largest x and y."""
+    numbers = [[float(number) for number in re.findall(r"-?[\d.]+", d)] for d in paths]
+    return [(min(xy[::2]), max(xy[::2]), min(xy[1::2]), max(xy[1::2])) for xy in numbers]
+
+
+def test_the_page_draws_the_contours_of_the_static_figure(page, address):
+    html = page.goto(address).text()
+    static = re.findall(r'<path class="level"[^>]* d="([^"]*)"', html.partition("</figure>")[0])
+    figure = page.locator("figure.d2l-explorer").first
+    wait_until(figure, "ready")
+    live = figure.locator(".d2l-plane .level").evaluate_all("paths => paths.map((path) => path.getAttribute('d'))")
+    assert len(static) == len(live) == 10
+    for expected, drawn in zip(extents_of_levels(static), extents_of_levels(live), strict=True):
+        assert drawn == pytest.approx(expected, abs=0.25)  # pixels
 
 
 def test_slider_by_keyboard_moves_the_number_and_the_picture(figure):
@@ -202,7 +221,7 @@ def test_reset_returns_to_the_first_state(figure):
 
 def test_table_holds_the_path(figure):
     figure.locator(".d2l-table summary").click()
-    assert figure.locator(".d2l-table tbody tr").count() == 21
+    expect(figure.locator(".d2l-table tbody tr")).to_have_count(21)  # filled in a task of its own
     apply(figure, {"steps": 5})
     assert figure.locator(".d2l-table tbody tr").count() == 6
     assert "−5" in figure.locator(".d2l-table tbody tr").first.inner_text()

@@ -449,7 +449,7 @@ def test_without_scripts_there_are_maps_words_and_a_table(browser, address):
 def test_table_holds_every_setting_from_the_best_on(figure):
     figure.locator(".d2l-table summary").click()
     rows = figure.locator(".d2l-table tbody tr")
-    assert rows.count() == 28
+    expect(rows).to_have_count(28)  # filled in a task of its own
     best = ONE.best()
     assert f"{best.mean_final_loss[0]:.4g}" in rows.first.inner_text()
     assert "10 of 10" in figure.locator(".d2l-table tbody").inner_text()
