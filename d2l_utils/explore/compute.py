@@ -18,7 +18,9 @@ from d2l_utils.trace import follow
 
 #: Columns and rows of the grid on which f is computed for its contour lines, and how often the drawing then halves its
 #: intervals. A function that has sliders is a quadratic: few points determine it, and it must be drawn while they move.
-_COARSE, _FINE = (9, 7, 2), (49, 37, 0)
+_COARSE, _NARROW, _FINE = (9, 7, 2), (9, 7, 3), (49, 37, 1)
+#: From this condition number on the valley of a quadratic is narrower than the intervals of ``_COARSE``.
+_NARROW_CONDITION = 50
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
 #: Where f counts as minimal if the figure has no goal of its own.
@@ -309,7 +311,9 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     shape = [entry["name"]] + [state["values"].get(name) for name in entry["params"]] + window
     key = json.dumps(shape)
     if state.get("view") != key:  # the page says which contours it has, a live kernel always sends them
-        result["contours"] = contours(f, window, _COARSE if entry["params"] else _FINE)
+        narrow = state["values"].get("condition", 0) >= _NARROW_CONDITION
+        size = _FINE if not entry["params"] else _NARROW if narrow else _COARSE
+        result["contours"] = contours(f, window, size)
         result["contours"]["key"] = key
     return result
 

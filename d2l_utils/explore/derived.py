@@ -59,9 +59,10 @@ def heights(contours: Mapping[str, Any]) -> Any:
     """Return f on the grid of ``contours``, array (rows, columns), with its intervals halved as often as it says.
 
     A new point gets the value of the cubic through its four neighbours on the line, of a quadratic next to the border:
-    exact for a quadratic f.
+    exact for a quadratic f. What is not finite becomes NaN, as does what lies next to it.
     """
     grid = np.asarray(contours["grid"], dtype=float).reshape(contours["ny"], contours["nx"])
+    grid = np.where(np.isfinite(grid), grid, np.nan)
     for _ in range(2 * contours["halvings"]):
         outside = [3 * (grid[:, i] - grid[:, j]) + grid[:, k] for i, j, k in ((0, 1, 2), (-1, -2, -3))]
         wide = np.column_stack([outside[0], grid, outside[1]])

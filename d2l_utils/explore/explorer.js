@@ -166,7 +166,7 @@ const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032
 
 /** f on a grid of halved intervals, row 0 at the bottom, and the levels, as in derived.py. */
 function refine({ nx, ny, grid, halvings }) {
-  let values = Float64Array.from(grid, (z) => z ?? NaN); // JSON has no NaN
+  let values = Float64Array.from(grid, (z) => (Number.isFinite(z) ? z : NaN));
   for (let pass = 0; pass < 2 * halvings; pass++) { // every second one transposes back
     const finer = new Float64Array((2 * nx - 1) * ny);
     for (let j = 0; j < ny; j++) {

@@ -101,16 +101,13 @@ def brief(result: dict[str, Any]) -> dict[str, Any]:
         {key: rounded(entry) if key in ("f", "slope") else entry for key, entry in rule.items()}
         for rule in result.get("rules", [])
     ]
+    shown = dict(result)
+    if rules:
+        shown["rules"] = rules
     contours = result.get("contours")
-    return (
-        result
-        | ({"rules": rules} if rules else {})
-        | (
-            {"contours": contours | {"grid": rounded(contours["grid"])}}
-            if contours and not contours["halvings"]
-            else {}
-        )
-    )
+    if contours and len(contours["grid"]) > 1000:  # few heights stand for many points, and stay as they are
+        shown["contours"] = contours | {"grid": rounded(contours["grid"])}
+    return shown
 
 
 # Words
@@ -250,7 +247,7 @@ def _point(point: Sequence[float]) -> str:
 def _field(contours: Mapping[str, Any], window: Sequence[float], x: Scale, y: Scale) -> str:
     """Draw, from the highest level to the lowest, the region in which f is at most the level."""
     grid = heights(contours)
-    lowest = np.nanmin(grid)
+    lowest = np.fmin.reduce(grid, axis=None)
     roots = np.ma.masked_invalid(np.sqrt(grid - lowest))  # as in explorer.js, which says why
     rows = np.linspace(y(window[2]), y(window[3]), grid.shape[0])
     columns = np.linspace(x(window[0]), x(window[1]), grid.shape[1])
