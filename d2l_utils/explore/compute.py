@@ -18,14 +18,28 @@ from d2l_utils.trace import follow
 
 #: Columns and rows of the grid on which f is computed for its contour lines, and how often the drawing then halves its
 #: intervals. A function that has sliders is a quadratic: few points determine it, and it must be drawn while they move.
-_COARSE, _NARROW, _FINE = (9, 7, 2), (9, 7, 3), (49, 37, 1)
+_COARSE, _NARROW, _FINE = (5, 4, 3), (5, 4, 4), (49, 37, 1)
 #: From this condition number on the valley of a quadratic is narrower than the intervals of ``_COARSE``.
 _NARROW_CONDITION = 50
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
 #: Where f counts as minimal if the figure has no goal of its own.
 _SMALL = 1e-6
-#: What :func:`_stepper` has compiled, by its text: the same few for all values of the hyperparameters.
+#: A rule applied again and again. Written out, as packing and unpacking arguments, and looking at every point, is slow
+#: in MicroPython.
+_LOOP = """
+def _bind({bound}):
+    def step({names}):
+        return _trainer({passed})
+    def run(_0, _1, _steps, _add):
+        {states} = 0.0
+        for _ in range(_steps):
+            {names} = _trainer({passed})
+            _add(_0)
+            _add(_1)
+    return step, run
+"""
+#: What :func:`_path` has compiled of it, by its text: the same few for all values of the hyperparameters.
 _BINDERS: dict[str, Any] = {}
 _KEYS_OF_NUMBERS = ("path", "f", "slope", "rate", "grid")
 
@@ -262,15 +276,30 @@ def _arguments(figure: Figure, rule: dict[str, Any], state: dict[str, Any]) -> d
     return chosen
 
 
-def _stepper(rule: dict[str, Any], function: Any, f_grad: Any, arguments: dict[str, Any]) -> Any:
-    """Return ``step(x1, x2, *state)``, written out, as packing and unpacking arguments is slow in MicroPython."""
+def _path(
+    rule: dict[str, Any], function: Any, f_grad: Any, arguments: dict[str, Any], start: tuple[float, float], steps: int
+) -> list[float]:
+    """Return x1 and x2 of each point in turn, as :func:`follow` finds them."""
     names = ["_" + str(i) for i in range(2 + rule["states"])]
     passed = names + (["f_grad=f_grad"] if rule["gradient"] else []) + [name + "=" + name for name in arguments]
-    bound = ["_trainer", "f_grad"] + list(arguments)  # noqa: RUF005 - MicroPython has no [*a]
-    text = "lambda " + ", ".join(bound) + ": lambda " + ", ".join(names) + ": _trainer(" + ", ".join(passed) + ")"
+    text = _LOOP.format(
+        bound=", ".join(["_trainer", "f_grad"] + list(arguments)),  # noqa: RUF005 - MicroPython has no [*a]
+        states=" = ".join(names[2:]) or "_",
+        names=", ".join(names),
+        passed=", ".join(passed),
+    )
     if text not in _BINDERS:
-        _BINDERS[text] = eval(text, {})
-    return _BINDERS[text](function, f_grad, *arguments.values())
+        namespace: dict[str, Any] = {}
+        exec(text, namespace)
+        _BINDERS[text] = namespace["_bind"]
+    step, run = _BINDERS[text](function, f_grad, *arguments.values())
+    path = [start[0], start[1]]
+    try:
+        run(start[0], start[1], steps, path.append)
+        usual = math.isfinite(sum(path))
+    except Exception:  # whatever it is, `follow` meets it again and says so
+        usual = False
+    return path if usual else [x for point in follow(step, start, rule["states"], steps) for x in point]
 
 
 def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
@@ -284,9 +313,8 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     window = list(fixed or entry["window"])
     for rule, function in figure.rules(state):
         figure.current = rule["name"]
-        step = _stepper(rule, function, f_grad, _arguments(figure, rule, state))
-        points = follow(step, start, rule["states"], steps)
-        run = _measure(points, f, f_grad, steps, entry["window"], goal.get("below", _SMALL))
+        path = _path(rule, function, f_grad, _arguments(figure, rule, state), start, steps)
+        run = _measure(path, f, f_grad, steps, entry["window"], goal.get("below", _SMALL))
         run["name"] = rule["name"]
         runs.append(run)
         box = run.pop("box")
@@ -318,20 +346,17 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _measure(
-    points: list[tuple[float, float]], f: Any, f_grad: Any, steps: int, window: list[float], below: float
-) -> dict[str, Any]:
+def _measure(path: list[float], f: Any, f_grad: Any, steps: int, window: list[float], below: float) -> dict[str, Any]:
     """Return the numbers of one run: its points, f there, and the gradient at each point but the last."""
     # Built-in functions and comprehensions rather than one loop: MicroPython spends most of its time on bytecode.
-    reach = _reach(window, points[0])
-    path = [x for point in points for x in point]
+    reach = _reach(window, path[:2])
     x1, x2 = path[::2], path[1::2]
     box = [min(x1), max(x1), min(x2), max(x2)]
     heights = _heights(f, x1, x2)
     slopes = [slope for pair in _slopes(f_grad, x1[:-1], x2[:-1]) for slope in pair]
-    diverged_at = None if len(points) > steps else len(points)
+    diverged_at = None if len(x1) > steps else len(x1)
     if not -reach < min(box) <= max(box) < reach:
-        diverged_at = [max(abs(x) for x in point) < reach for point in points].index(False)
+        diverged_at = [max(abs(x1[k]), abs(x2[k])) < reach for k in range(len(x1))].index(False)
     settled = len(heights)
     while settled and 0 <= heights[settled - 1] < below:
         settled -= 1
@@ -370,7 +395,7 @@ def _or_else(otherwise: Any, function: Any, x1: float, x2: float) -> Any:
         return otherwise
 
 
-def _reach(window: list[float], start: tuple[float, float]) -> float:
+def _reach(window: list[float], start: list[float] | tuple[float, float]) -> float:
     """Return the distance from the origin beyond which a run has diverged."""
     return _FAR * max([window[1] - window[0], window[3] - window[2]] + [abs(x) for x in start])
 
