@@ -114,6 +114,7 @@ def write_page(path: Path, *figures: str, title: str = "Interactive figures") ->
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <link rel="stylesheet" href="{STYLE}">
 <script src="{PAGE_SCRIPT}" defer></script>
