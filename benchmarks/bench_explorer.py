@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import math
 import shutil
 import sys
 import tempfile
@@ -22,8 +21,11 @@ from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Page, sync_playwright
 
 import d2l_utils
+from d2l_utils.chapters import from_chapter
 from d2l_utils.explore.site import write_page
 
+#: Where the rule is: RMSProp as in the book.
+CHAPTER = Path(__file__).resolve().parents[1] / "chapters" / "rmsprop.ipynb"
 #: What matplotlib needs for the picture, in ms, on the machine for which the limits of one update are.
 REFERENCE_REDRAW = 56.0
 
@@ -86,18 +88,12 @@ async () => {
 
 #: The same update in a kernel: ipywidgets.interact calls train_2d and draws with matplotlib.
 IN_A_KERNEL = """
-import contextlib, io, math, time
+import contextlib, io, time
 import ipywidgets
 import d2l_utils as d2l
+from d2l_utils.chapters import from_chapter
 
-def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta, gamma, eps=1e-6):
-    g1, g2 = f_grad(x1, x2)
-    s1 = gamma * s1 + (1 - gamma) * g1**2
-    s2 = gamma * s2 + (1 - gamma) * g2**2
-    x1 -= eta / math.sqrt(s1 + eps) * g1
-    x2 -= eta / math.sqrt(s2 + eps) * g2
-    return x1, x2, s1, s2
-
+rmsprop_2d = from_chapter(CHAPTER).rmsprop_2d
 f = lambda x1, x2: 0.1 * x1**2 + 2 * x2**2
 f_grad = lambda x1, x2: (0.2 * x1, 4 * x2)
 
@@ -128,16 +124,6 @@ print("medians", median(redraws), median(updates))
 """
 
 
-def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta, gamma, eps=1e-6):  # type: ignore[no-untyped-def]
-    """One step of RMSProp, as in the book."""
-    g1, g2 = f_grad(x1, x2)
-    s1 = gamma * s1 + (1 - gamma) * g1**2
-    s2 = gamma * s2 + (1 - gamma) * g2**2
-    x1 -= eta / math.sqrt(s1 + eps) * g1
-    x2 -= eta / math.sqrt(s2 + eps) * g2
-    return x1, x2, s1, s2
-
-
 class Silent(http.server.SimpleHTTPRequestHandler):
     """Serves without a log."""
 
@@ -148,6 +134,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def served() -> Iterator[str]:
     """Serve a page with one figure of 100 steps."""
+    rmsprop_2d = from_chapter(CHAPTER).rmsprop_2d
     figure = d2l_utils.explore_2d(rmsprop_2d, steps=100, values={"eta": 0.4, "gamma": 0.9})
     html = figure._repr_mimebundle_()[0]["text/html"]
     with tempfile.TemporaryDirectory() as folder:
@@ -213,7 +200,7 @@ def bench_kernel() -> tuple[float, float]:
             printed.append(message["content"]["text"])
 
     try:
-        client.execute_interactive(IN_A_KERNEL, output_hook=hear, timeout=120)
+        client.execute_interactive(f"CHAPTER = {str(CHAPTER)!r}\n{IN_A_KERNEL}", output_hook=hear, timeout=120)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
