@@ -1,8 +1,8 @@
 """How fast the interactive figures are, in the page and beside ipywidgets with matplotlib in a live kernel.
 
 Run ``python benchmarks/bench_explorer.py``; the limits are those the book sets itself. Those of one update are for a
-machine on which matplotlib needs 56 ms to draw the same picture, so the same run measures that, before and after, and
-each time is also given as it would be there.
+machine on which matplotlib needs 56 ms to draw the same picture. So rounds of updates alternate with rounds of that
+redraw, as machines change their speed, and each time is also given as it would be there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from statistics import median
 
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Page, sync_playwright
@@ -115,13 +116,14 @@ def redraw(gamma):
     d2l.show_trace_2d(f, path).figure.savefig(io.BytesIO(), format="png")
     d2l.plt.close()
 
-redraws = [timed(lambda: redraw(0.5 + i / 100)) for i in range(40)]
-
 slider = ipywidgets.FloatSlider(0.9, min=0.5, max=0.999, step=0.001)
 ipywidgets.interact(draw, gamma=slider)
-updates = [timed(lambda: setattr(slider, "value", 0.5 + i / 100)) for i in range(40)]
-print("medians", median(redraws), median(updates))
 """
+#: Each prints a median.
+REDRAW = "print('median', median([timed(lambda: redraw(0.5 + i / 100)) for i in range(20)]))"
+UPDATE = "print('median', median([timed(lambda: setattr(slider, 'value', 0.5 + i / 100)) for i in range(40)]))"
+ROUNDS = 5
+SLIDERS = (("gamma", 0.5, 0.999), ("eta", -2, 0), ("angle", -90, 90))
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
@@ -156,19 +158,16 @@ def slide(page: Page, name: str, low: float, high: float) -> list[float]:
     return times
 
 
-def bench_page(page: Page, address: str) -> dict[str, list[float]]:
-    """Report on the start and the memory; return the times of the updates, in order of size, by slider."""
+def bench_start(page: Page, address: str) -> None:
     first = []
     for _ in range(5):
         page.goto("about:blank")
         page.goto(address)
         first.append(float(page.evaluate(FIRST)))
-    report("first result from cold, median of 5", sorted(first)[2], "ms", 600)
-    slide(page, "gamma", 0.5, 0.999)  # until the browser has compiled what is run often
-    times = {
-        name: slide(page, name, low, high)
-        for name, low, high in (("gamma", 0.5, 0.999), ("eta", -2, 0), ("angle", -90, 90))
-    }
+    report("first result from cold, median of 5", median(first), "ms", 600)
+
+
+def bench_memory(page: Page) -> None:
     client = page.context.new_cdp_session(page)
     heaps = []
     for _ in range(2):
@@ -177,7 +176,19 @@ def bench_page(page: Page, address: str) -> dict[str, list[float]]:
         heaps.append(client.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
     report("heap of the page after 5,000 updates", heaps[0], "MB")
     report("heap of the page after 10,000 updates", heaps[1], "MB", heaps[0] * 1.05)
-    return times
+
+
+def bench_updates(page: Page, kernel: Kernel) -> None:
+    slide(page, *SLIDERS[0])  # until the browser has compiled what is run often
+    times: dict[str, list[float]] = {name: [] for name, _, _ in SLIDERS}
+    redraws = [kernel.median(REDRAW)]
+    for _ in range(ROUNDS):
+        for name, low, high in SLIDERS:
+            times[name] += slide(page, name, low, high)
+        redraws.append(kernel.median(REDRAW))
+    report("matplotlib draws the same picture, median", median(redraws), "ms")
+    report("ipywidgets.interact and matplotlib in a kernel, median", kernel.median(UPDATE), "ms")
+    report_updates({name: sorted(values) for name, values in times.items()}, median(redraws) / REFERENCE_REDRAW)
 
 
 def report_updates(times: dict[str, list[float]], slowness: float) -> None:
@@ -186,26 +197,39 @@ def report_updates(times: dict[str, list[float]], slowness: float) -> None:
             ("median", values[len(values) // 2], 4),
             ("95th percentile", values[int(0.95 * len(values))], 16.7),
         ):
-            report(f"{name}: 180 events at 60 a second, {len(values)} pictures, {what}", value, "ms", limit)
+            events = f"{ROUNDS} × 180 events at 60 a second, {len(values)} pictures"
+            report(f"{name}: {events}, {what}", value, "ms", limit)
             report(f"{name}: {what} where matplotlib needs {REFERENCE_REDRAW:g} ms", value / slowness, "ms", limit)
 
 
-def bench_kernel() -> tuple[float, float]:
-    """Return the medians, in ms, of drawing the picture with matplotlib and of the same under ipywidgets.interact."""
-    manager, client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
-    printed: list[str] = []
+class Kernel:
+    """A live kernel in which :data:`IN_A_KERNEL` has run."""
 
-    def hear(message: dict[str, dict[str, str]]) -> None:
-        if message["content"].get("name") == "stdout":
-            printed.append(message["content"]["text"])
+    def __init__(self) -> None:
+        self.manager, self.client = start_new_kernel(extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
+        self.run(f"CHAPTER = {str(CHAPTER)!r}\n{IN_A_KERNEL}")
 
-    try:
-        client.execute_interactive(f"CHAPTER = {str(CHAPTER)!r}\n{IN_A_KERNEL}", output_hook=hear, timeout=120)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    redraw, update = "".join(printed).split("medians")[1].split()[:2]
-    return float(redraw), float(update)
+    def run(self, code: str) -> str:
+        """Return what the code prints."""
+        printed: list[str] = []
+
+        def hear(message: dict[str, dict[str, str]]) -> None:
+            if message["content"].get("name") == "stdout":
+                printed.append(message["content"]["text"])
+
+        reply = self.client.execute_interactive(code, output_hook=hear, timeout=120)
+        if reply["content"]["status"] != "ok":
+            raise RuntimeError(f"the kernel failed: {reply['content']['evalue']}")
+        return "".join(printed)
+
+    def median(self, code: str) -> float:
+        """Return the median, in ms, that the code prints."""
+        return float(self.run(code).rpartition("median")[2])
+
+    def close(self) -> None:
+        """End the kernel."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
 
 
 def main() -> None:
@@ -213,16 +237,13 @@ def main() -> None:
     size = sum((folder / name).stat().st_size for name in ("explorer.js", "explorer.css"))
     report("explorer.js and explorer.css", size / 1024, "KB", 40)
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    before, _ = bench_kernel()
-    with served() as address, sync_playwright() as playwright:
+    with closing(Kernel()) as kernel, served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        times = bench_page(browser.new_page(viewport={"width": 1000, "height": 1200}), address)
+        page = browser.new_page(viewport={"width": 1000, "height": 1200})
+        bench_start(page, address)
+        bench_updates(page, kernel)
+        bench_memory(page)
         browser.close()
-    after, update = bench_kernel()
-    report("matplotlib draws the same picture, median before", before, "ms")
-    report("matplotlib draws the same picture, median after", after, "ms")
-    report("ipywidgets.interact and matplotlib in a kernel, median", update, "ms")
-    report_updates(times, (before + after) / 2 / REFERENCE_REDRAW)
 
 
 if __name__ == "__main__":

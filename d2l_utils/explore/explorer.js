@@ -76,8 +76,7 @@ function fAxis(rules) {
   return [[low - margin, high + margin], false];
 }
 
-const tenths = (value) => Math.round(value * 10) / 10;
-const clampPixel = (value) => tenths(Math.max(-4000, Math.min(4000, value)));
+const clampPixel = (value) => Math.round(Math.max(-4000, Math.min(4000, value)) * 10) / 10;
 
 /**
  * Axes in the box [left, top, right, bottom] of an SVG.
@@ -164,10 +163,10 @@ const NUM_LEVELS = 10;
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
   .map((text) => Array.from(text, Number));
 
-/** f on a grid of halved intervals, row 0 at the bottom, and the levels, as in derived.py. */
+/** f on a finer grid, row 0 at the bottom, and the levels, as in derived.py. */
 function refine({ nx, ny, grid, halvings }) {
   let values = Float64Array.from(grid, (z) => (Number.isFinite(z) ? z : NaN));
-  for (let pass = 0; pass < 2 * halvings; pass++) { // every second one transposes back
+  for (let pass = 0; pass < 2 * halvings; pass++) { // each transposes
     const finer = new Float64Array((2 * nx - 1) * ny);
     for (let j = 0; j < ny; j++) {
       const line = [0, ...values.subarray(j * nx, (j + 1) * nx), 0];
@@ -180,7 +179,7 @@ function refine({ nx, ny, grid, halvings }) {
     }
     [values, nx, ny] = [finer, ny, 2 * nx - 1];
   }
-  const ranked = values.filter(Number.isFinite).sort();
+  const ranked = values.filter((z, i) => i % 4 === 0 && z === z).sort();
   const levels = Array.from({ length: NUM_LEVELS }, (_, k) => ranked[Math.floor((ranked.length - 1) * (1 - (k + 1) / (NUM_LEVELS + 1)) ** 2)]);
   return { nx, ny, values, levels };
 }
@@ -189,7 +188,7 @@ function refine({ nx, ny, grid, halvings }) {
  * SVG paths around the regions where f is at most each level, closed along the border of the grid.
  *
  * Between points of the grid √(f − least f) is taken as linear: exact for a bowl along lines through its middle.
- * `horizontal` and `vertical` are the pixels at the ends of the grid.
+ * Even numbers, whose middles are exact, from `horizontal`, `vertical`.
  */
 function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
   const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
@@ -225,7 +224,7 @@ function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
         let l = k + (edge & 1 ? columns : 1);
         if (!(heights[k] <= level)) [k, l] = [l, k];
         const t = (level - heights[k]) / (heights[l] - heights[k]) || 0;
-        const along = (places, at) => tenths(places[at(k)] + t * (places[at(l)] - places[at(k)]));
+        const along = (places, at) => 2 * Math.round((places[at(k)] + t * (places[at(l)] - places[at(k)])) / 2);
         loop.push([along(xs, (point) => point % columns), along(ys, (point) => Math.floor(point / columns))]);
         const following = next[edge];
         next[edge] = -1;
@@ -237,11 +236,11 @@ function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
   });
 }
 
-/** A closed curve that bends at each point of the loop and passes halfway between them. */
+/** A closed curve that bends at each point and passes halfway between them. */
 function smooth(loop) {
-  const halfway = ([x, y], [u, v]) => `${tenths((x + u) / 2)} ${tenths((y + v) / 2)}`;
+  const halfway = ([x, y], [u, v]) => `${(x + u) / 2} ${(y + v) / 2}`;
   let d = 'M' + halfway(loop.at(-1), loop[0]);
-  loop.forEach((corner, i) => { d += `Q${corner[0]} ${corner[1]} ${halfway(corner, loop[(i + 1) % loop.length])}`; });
+  loop.forEach((corner, i) => { d += (i ? 'T' : `Q${corner.join(' ')} `) + halfway(corner, loop[(i + 1) % loop.length]); });
   return d + 'Z';
 }
 
@@ -279,7 +278,7 @@ function moveCursor(circle, x, y) {
 function planePanel(spec) {
   const root = panel('d2l-plane', '0 0 480 360', 'Contours of f and the path');
   const axes = makeAxes(root, [46, 8, 472, 322], 'x₁', 'x₂');
-  const field = svg('g', { 'aria-hidden': 'true' }, ...Array.from({ length: NUM_LEVELS }, () => svg('path', { class: 'level' })));
+  const field = svg('g', { 'aria-hidden': 'true', transform: 'scale(0.1)' }, ...Array.from({ length: NUM_LEVELS }, () => svg('path', { class: 'level' })));
   axes.canvas.append(field);
   const layers = spec.rules.map((rule) => layersOf(rule, axes.canvas, ['line', 'dots', 'cursor']));
   const handle = svg('g', { 'data-handle': 'start', tabindex: 0, role: 'slider', 'aria-label': 'start point, move it with the arrow keys' },
@@ -288,8 +287,8 @@ function planePanel(spec) {
   let contours = null;
 
   const drawField = (window) => {
-    const ends = [window.slice(0, 2).map(axes.x), window.slice(2).map(axes.y)];
-    regionsBelow(refine(contours), ...ends).forEach((d, i) => setPath(field.children[i], d));
+    const ends = [window.slice(0, 2).map((x) => 10 * axes.x(x)), window.slice(2).map((y) => 10 * axes.y(y))];
+    regionsBelow(refine(contours), ...ends).forEach((d, i) => field.children[i].setAttribute('d', d));
   };
 
   return {

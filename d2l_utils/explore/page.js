@@ -65,8 +65,8 @@ const kernel = (() => {
     const message = { figure: id, state: { ...busy.state, view: busy.held.contours?.key ?? null } };
     if (!opened.has(id)) message.spec = busy.spec;
     opened.add(id);
-    watchdog = setTimeout(interrupt, TIME_LIMIT);
     worker.postMessage({ text: JSON.stringify(message) });
+    watchdog = setTimeout(interrupt, TIME_LIMIT);
   }
 
   /** Code that does not end cannot be asked to: take a new worker. */
@@ -216,8 +216,8 @@ function openFigure(element, id) {
   };
   const save = () => {
     figure.touched = true;
-    writeSoon();
     ask();
+    writeSoon();
   };
   const link = () => location.href.split('#')[0] + '#' + toFragment(spec, model.get('state'));
   const model = makeModel({ spec, state, result, link }, save);
