@@ -90,6 +90,7 @@ async () => {
 #: The same update in a kernel: ipywidgets.interact calls train_2d and draws with matplotlib.
 IN_A_KERNEL = """
 import contextlib, io, time
+from statistics import median
 import ipywidgets
 import d2l_utils as d2l
 from d2l_utils.chapters import from_chapter
@@ -101,9 +102,6 @@ f_grad = lambda x1, x2: (0.2 * x1, 4 * x2)
 def draw(gamma):
     d2l.show_trace_2d(f, d2l.train_2d(rmsprop_2d, 100, f_grad, eta=0.4, gamma=gamma))
     d2l.plt.show()
-
-def median(times):
-    return sorted(times)[len(times) // 2]
 
 def timed(call):
     began = time.perf_counter()
@@ -194,7 +192,7 @@ def bench_updates(page: Page, kernel: Kernel) -> None:
 def report_updates(times: dict[str, list[float]], slowness: float) -> None:
     for name, values in times.items():
         for what, value, limit in (
-            ("median", values[len(values) // 2], 4),
+            ("median", median(values), 4),
             ("95th percentile", values[int(0.95 * len(values))], 16.7),
         ):
             events = f"{ROUNDS} × 180 events at 60 a second, {len(values)} pictures"

@@ -188,7 +188,7 @@ function refine({ nx, ny, grid, halvings }) {
  * SVG paths around the regions where f is at most each level, closed along the border of the grid.
  *
  * Between points of the grid √(f − least f) is taken as linear: exact for a bowl along lines through its middle.
- * Even numbers, whose middles are exact, from `horizontal`, `vertical`.
+ * Whole, even numbers between the ends `horizontal` and `vertical`.
  */
 function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
   const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
