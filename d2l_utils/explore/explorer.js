@@ -192,22 +192,20 @@ function refine({ nx, ny, grid, halvings }) {
  */
 function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
   const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
-  const root = (z) => Math.sqrt(z - lowest);
   const columns = nx + 2; // a frame of points outside, at the place of their neighbours, closes every loop
   const places = (n, [from, to]) => Array.from({ length: n + 2 }, (_, i) => from + (to - from) * Math.max(0, Math.min(1, (i - 1) / (n - 1))));
   const xs = places(nx, horizontal);
   const ys = places(ny, vertical);
   const heights = new Float64Array(columns * (ny + 2)).fill(Infinity);
-  const roots = values.map(root);
+  const roots = values.map((z) => Math.sqrt(z - lowest));
   for (let j = 0; j < ny; j++) heights.set(roots.subarray(j * nx, (j + 1) * nx), (j + 1) * columns + 1);
   const next = new Int32Array(2 * heights.length).fill(-1); // edge 2k: from point k to the right; 2k + 1: upwards
   return levels.map((z) => {
-    const level = root(z);
+    const level = Math.sqrt(z - lowest);
     const firsts = [];
     for (let j = 0; j <= ny; j++) {
-      for (let i = 0, k = j * columns; i <= nx; i++, k++) {
-        const corners = (heights[k] <= level) + 2 * (heights[k + 1] <= level)
-          + 4 * (heights[k + 1 + columns] <= level) + 8 * (heights[k + columns] <= level);
+      for (let i = 0, k = j * columns, corners = 0; i <= nx; i++, k++) {
+        corners = ((corners & 2) >> 1) + 2 * (heights[k + 1] <= level) + 4 * (heights[k + 1 + columns] <= level) + 2 * (corners & 4);
         const turns = TURNS[corners];
         for (let t = 0; t < turns.length; t += 2) {
           const sides = [2 * k, 2 * k + 3, 2 * (k + columns), 2 * k + 1];
@@ -218,30 +216,30 @@ function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
     }
     let d = '';
     for (const first of firsts) {
-      const loop = [];
+      const [us, vs] = [[], []];
       for (let edge = first; next[edge] >= 0;) {
         let k = edge >> 1;
         let l = k + (edge & 1 ? columns : 1);
         if (!(heights[k] <= level)) [k, l] = [l, k];
         const t = (level - heights[k]) / (heights[l] - heights[k]) || 0;
-        const along = (places, at) => 2 * Math.round((places[at(k)] + t * (places[at(l)] - places[at(k)])) / 2);
-        loop.push([along(xs, (point) => point % columns), along(ys, (point) => Math.floor(point / columns))]);
+        const between = (from, to) => 2 * Math.round((from + t * (to - from)) / 2);
+        us.push(between(xs[k % columns], xs[l % columns]));
+        vs.push(between(ys[Math.floor(k / columns)], ys[Math.floor(l / columns)]));
         const following = next[edge];
         next[edge] = -1;
         edge = following;
       }
-      if (loop.length) d += smooth(loop);
+      if (us.length) d += smooth(us, vs);
     }
     return d;
   });
 }
 
 /** A closed curve that bends at each point and passes halfway between them. */
-function smooth(loop) {
-  const halfway = ([x, y], [u, v]) => `${(x + u) / 2} ${(y + v) / 2}`;
-  let d = 'M' + halfway(loop.at(-1), loop[0]);
-  loop.forEach((corner, i) => { d += (i ? 'T' : `Q${corner.join(' ')} `) + halfway(corner, loop[(i + 1) % loop.length]); });
-  return d + 'Z';
+function smooth(xs, ys) {
+  const after = (i) => (i + 1) % xs.length;
+  const halfway = xs.map((x, i) => (x + xs[after(i)]) / 2 + ' ' + (ys[i] + ys[after(i)]) / 2);
+  return `M${halfway.at(-1)}Q${xs[0]} ${ys[0]} ${halfway.join('T')}Z`;
 }
 
 // Panels
@@ -391,7 +389,7 @@ function sliderRow(slider, id, change) {
     if (value !== current) show(value); // touching an input costs layout, even where nothing changes
     current = value;
   };
-  range.addEventListener('input', () => { set(fromRange(range.value)); change(current); });
+  range.addEventListener('input', () => change(fromRange(range.value)));
   const apply = () => {
     const typed = number.value.trim() === '' ? NaN : Number(number.value);
     if (!Number.isFinite(typed)) return show(current);
@@ -532,6 +530,7 @@ function render({ model, el }) {
   // Controls
   const controls = html('div', { class: 'd2l-controls' });
   let rows = [];
+  let added = '[]'; // sliders of edited code
   const objective = () => spec.objectives.find(({ name }) => name === state.objective);
   const shapes = new Set(spec.objectives.flatMap(({ params }) => params)); // sliders that only some functions have
   const menu = html('select', { name: 'objective', id: uid + '-objective' },
@@ -569,11 +568,11 @@ function render({ model, el }) {
   function request(change) {
     stop();
     state = { ...state, ...change, seq: state.seq + 1 };
-    figure.dataset.state = 'running';
-    write(note, '');
     model.set('state', state);
     model.save_changes();
-    syncControls(); // while Python computes
+    figure.dataset.state = 'running'; // this and what follows while Python computes
+    write(note, '');
+    syncControls();
     plane?.moveStart(state.start);
   }
 
@@ -626,7 +625,9 @@ function render({ model, el }) {
     const derive = (rule) => ({ ...rule, rate1: ratesAlong(rule, 0), rate2: ratesAlong(rule, 1) });
     result = isTrace ? { ...answer, rules: answer.rules.map(derive) } : answer;
     if (!rejected) write(alert, '');
-    if (answer.new_sliders) addSliders(answer.new_sliders);
+    const extra = JSON.stringify(answer.new_sliders);
+    if (extra !== added) setRows([...spec.sliders, ...answer.new_sliders]);
+    added = extra;
     cursor = null;
     draw();
     point(null);
@@ -639,11 +640,7 @@ function render({ model, el }) {
     if (first.path) figure.dataset.end = JSON.stringify([...first.path.slice(-2)]);
     figure.dataset.seq = answer.seq;
     if (current) figure.dataset.state = first.diverged_at == null ? 'ready' : 'diverged';
-  }
-
-  function addSliders(extra) {
-    const sliders = [...spec.sliders, ...extra];
-    if (JSON.stringify(sliders) !== JSON.stringify(rows.map(({ slider }) => slider))) setRows(sliders);
+    setTimeout(() => plots.getBoundingClientRect()); // lay it out now, not while the next answer waits
   }
 
   /** A state that came from outside: a link, the back button, or Python. */
