@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
 import sys
-from array import array
 from typing import Any
 
 from d2l_utils.objectives import OBJECTIVES
@@ -23,6 +23,8 @@ _COARSE, _NARROW, _FINE = (5, 4, 3), (5, 4, 4), (49, 37, 1)
 _NARROW_CONDITION = 50
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
+#: Edited code that runs for longer than so many seconds is stopped.
+TIME_LIMIT = 1.5
 #: Where f counts as minimal if the figure has no goal of its own.
 _SMALL = 1e-6
 #: A rule applied again and again. Written out, as packing and unpacking arguments, and looking at every point, is slow
@@ -39,9 +41,15 @@ def _bind({bound}):
             _add(_1)
     return step, run
 """
-#: What :func:`_path` has compiled of it, by its text: the same few for all values of the hyperparameters.
-_BINDERS: dict[str, Any] = {}
+#: What :func:`_path` has compiled of it, by what it depends on: the same few for all values of the hyperparameters.
+_BINDERS: dict[Any, Any] = {}
 _KEYS_OF_NUMBERS = ("path", "f", "slope", "rate", "grid")
+#: So many numbers are packed at once; MicroPython has no room for many more arguments.
+_PACKED = 500
+
+
+class OvertimeError(BaseException):
+    """Code has run for too long. As no ``Exception``, it is not caught by an ``except Exception`` of that code."""
 
 
 class Figure:
@@ -67,7 +75,7 @@ class Figure:
         try:
             make = _schedules if self.spec["kind"] == "schedule" else _traces
             result = make(self, state)
-        except Exception as error:
+        except (Exception, OvertimeError) as error:
             result = {"error": self._explain(error, state)}
         else:
             result["error"] = None
@@ -120,11 +128,13 @@ class Figure:
             raise ValueError("the code must define " + name)
         return namespace[name]
 
-    def _explain(self, error: Exception, state: dict[str, Any]) -> dict[str, Any]:
+    def _explain(self, error: BaseException, state: dict[str, Any]) -> dict[str, Any]:
         """Say what went wrong, and in which line of the rule's source."""
         rule = self.current
         if isinstance(error, SyntaxError):
             message = "SyntaxError: " + str(error.args[0] if error.args else error)
+        elif isinstance(error, OvertimeError):
+            message = "stopped, as the code ran for more than " + str(TIME_LIMIT) + " s"
         else:
             message = type(error).__name__ + ": " + str(error)
         file, first = rule, 1
@@ -141,7 +151,7 @@ class Figure:
         return "".join([rule["source"] for rule in self.spec["rules"] if rule["name"] == name])
 
 
-def _traceback(error: Exception) -> str:
+def _traceback(error: BaseException) -> str:
     out = io.StringIO()
     print_exception = getattr(sys, "print_exception", None)  # MicroPython's
     if print_exception:
@@ -280,19 +290,20 @@ def _path(
     rule: dict[str, Any], function: Any, f_grad: Any, arguments: dict[str, Any], start: tuple[float, float], steps: int
 ) -> list[float]:
     """Return x1 and x2 of each point in turn, as :func:`follow` finds them."""
-    names = ["_" + str(i) for i in range(2 + rule["states"])]
-    passed = names + (["f_grad=f_grad"] if rule["gradient"] else []) + [name + "=" + name for name in arguments]
-    text = _LOOP.format(
-        bound=", ".join(["_trainer", "f_grad"] + list(arguments)),  # noqa: RUF005 - MicroPython has no [*a]
-        states=" = ".join(names[2:]) or "_",
-        names=", ".join(names),
-        passed=", ".join(passed),
-    )
-    if text not in _BINDERS:
+    key = (rule["states"], rule["gradient"]) + tuple(arguments)  # noqa: RUF005 - MicroPython has no (*a, b)
+    if key not in _BINDERS:
+        names = ["_" + str(i) for i in range(2 + rule["states"])]
+        passed = names + (["f_grad=f_grad"] if rule["gradient"] else []) + [name + "=" + name for name in arguments]
         namespace: dict[str, Any] = {}
+        text = _LOOP.format(
+            bound=", ".join(["_trainer", "f_grad"] + list(arguments)),  # noqa: RUF005
+            states=" = ".join(names[2:]) or "_",
+            names=", ".join(names),
+            passed=", ".join(passed),
+        )
         exec(text, namespace)
-        _BINDERS[text] = namespace["_bind"]
-    step, run = _BINDERS[text](function, f_grad, *arguments.values())
+        _BINDERS[key] = namespace["_bind"]
+    step, run = _BINDERS[key](function, f_grad, *arguments.values())
     path = [start[0], start[1]]
     try:
         run(start[0], start[1], steps, path.append)
@@ -353,7 +364,11 @@ def _measure(path: list[float], f: Any, f_grad: Any, steps: int, window: list[fl
     x1, x2 = path[::2], path[1::2]
     box = [min(x1), max(x1), min(x2), max(x2)]
     heights = _heights(f, x1, x2)
-    slopes = [slope for pair in _slopes(f_grad, x1[:-1], x2[:-1]) for slope in pair]
+    slopes: list[float] = []
+    add = slopes.append
+    for g1, g2 in _slopes(f_grad, x1[:-1], x2[:-1]):
+        add(g1)
+        add(g2)
     diverged_at = None if len(x1) > steps else len(x1)
     if not -reach < min(box) <= max(box) < reach:
         diverged_at = [max(abs(x1[k]), abs(x2[k])) < reach for k in range(len(x1))].index(False)
@@ -502,22 +517,29 @@ def number(value: float) -> str:
 FIGURES: dict[str, Figure] = {}
 
 
-def reply(text: str) -> tuple[str, Any]:
-    """Answer a request of the page: JSON in; JSON out, and beside it one array of doubles.
+def reply(text: str) -> tuple[str, bytearray]:
+    """Answer a request of the page: JSON in; JSON out, and beside it a row of doubles.
 
     The request is ``{"figure": id, "spec": {…}}`` to open a figure and ``{"figure": id, "state": {…}}`` to compute it.
-    In the answer a list of many numbers is ``[offset, length]``, its place in the array.
+    In the answer a list of many numbers is ``[offset, length]``, its place in the row.
     """
     request = json.loads(text)
     if "spec" in request:
         FIGURES[request["figure"]] = Figure(request["spec"])
     result = FIGURES[request["figure"]].answer(request["state"]) if "state" in request else {"error": None}
-    numbers: list[float] = []
     parts = list(result.get("rules") or [])
     parts.append(result.get("contours") or {})
+    lists, total = [], 0
     for part in parts:
         for key in _KEYS_OF_NUMBERS:
             if key in part:
-                part[key], values = [len(numbers), len(part[key])], part[key]
-                numbers.extend(values)
-    return json.dumps(result), array("d", numbers)
+                lists.append(part[key])
+                part[key] = [total, len(part[key])]
+                total += part[key][1]
+    numbers, offset = bytearray(8 * total), 0
+    for values in lists:
+        for i in range(0, len(values), _PACKED):
+            some = values[i : i + _PACKED]
+            struct.pack_into(str(len(some)) + "d", numbers, offset, *some)
+            offset += 8 * len(some)
+    return json.dumps(result), numbers

@@ -5,7 +5,7 @@
  * script beside it that carries the runtime; it is loaded when a figure is first used, or seen while the reader is idle, and only once.
  */
 
-const TIME_LIMIT = 1500; // ms for one request, code that loads and code that runs
+const TIME_LIMIT = 1800; // ms for one request; the worker itself stops edited code before
 const RUNTIME = new URL(RUNTIME_FILE, document.currentScript.src).href;
 
 // Kernel
@@ -65,11 +65,11 @@ const kernel = (() => {
     const message = { figure: id, state: { ...busy.state, view: busy.held.contours?.key ?? null } };
     if (!opened.has(id)) message.spec = busy.spec;
     opened.add(id);
-    worker.postMessage({ text: JSON.stringify(message) });
+    worker.postMessage({ text: JSON.stringify(message), edited: Boolean(busy.state.sources) });
     watchdog = setTimeout(interrupt, TIME_LIMIT);
   }
 
-  /** Code that does not end cannot be asked to: take a new worker. */
+  /** Code that ends not even when it is told to: take a new worker. */
   function interrupt() {
     worker.terminate();
     worker = null;

@@ -13,14 +13,12 @@ from typing import Any
 import anywidget
 import traitlets
 
-from d2l_utils.explore.compute import Figure
+from d2l_utils.explore.compute import TIME_LIMIT, Figure, OvertimeError
 from d2l_utils.explore.figure import plain, to_html
 
 _HERE = Path(__file__).parent
 #: What all figures share, and what only those of many runs need.
 _PARTS = ("explorer", "runs")
-#: Edited code that runs for longer than so many seconds is stopped.
-TIME_LIMIT = 2.0
 
 
 def front_end(kind: str) -> str:
@@ -69,20 +67,13 @@ class Explorer(anywidget.AnyWidget):
         state = change["new"]
         # Only edited code is timed: tracing is slow, and the reader's own functions can be interrupted as ever.
         guard = time_limit(TIME_LIMIT) if state.get("sources") else nullcontext()
-        try:
-            with guard:
-                self.result = plain(self._figure.answer(state))
-        except OvertimeError as error:
-            problem = {"message": str(error), "line": None, "rule": self._figure.current}
-            self.result = {"seq": state["seq"], "error": problem}
+        with guard:
+            result = self._figure.answer(state)
+        self.result = plain(result)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, "text/html": self._html}, metadata
-
-
-class OvertimeError(BaseException):
-    """Code has run for too long. As no ``Exception``, it is not caught by an ``except Exception`` of that code."""
 
 
 @contextmanager
@@ -92,7 +83,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     def trace(_frame: FrameType, _event: str, _argument: Any) -> Any:
         if time.monotonic() > end:
-            raise OvertimeError(f"stopped: the code ran for more than {seconds:g} seconds")
+            raise OvertimeError
         return trace
 
     before = sys.gettrace()

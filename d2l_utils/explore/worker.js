@@ -1,18 +1,38 @@
 /**
  * Runs in the Web Worker: starts MicroPython, loads the book's Python and answers requests, one at a time.
  *
- * In:  {boot: {mjs, wasm, python}} once (base64 of gzip; Python text), then {text: JSON request}.
+ * In:  {boot: {mjs, wasm, python}} once (base64 of gzip; Python text), then {text: JSON request, edited: boolean}.
  * Out: {ready: true} | {failed: message} | {text: JSON answer, numbers: Float64Array}.
  */
 
 // Every call into Python ends with a collection of garbage, so there is one call for each request, and a small heap (it grows
 // when it must).
+//
+// Nothing reaches Python from outside while it runs, and WebKit computes on even in a worker that was terminated. So edited code
+// is watched from inside: a scheduled function, called between two bytecodes, schedules itself again and now and then reads the
+// clock, which past the deadline interrupts Python (see `boot`).
 const GLUE = `
-import sys, uctypes
+import micropython, sys, time, uctypes
+OvertimeError = KeyboardInterrupt
+_watching = _scheduled = False
+def _watch(countdown):
+    global _scheduled
+    _scheduled = _watching
+    if _watching:
+        if not countdown:
+            time.ticks_ms()
+        micropython.schedule(_watch, countdown - 1 if countdown else 100)
 sys.modules['js'] = sys.modules['jsffi'] = None  # code typed by a reader computes and does nothing else
-def _serve(text):
-    global _numbers
-    answer, _numbers = reply(text)
+def _serve(text, edited):
+    global _numbers, _watching, _scheduled
+    _watching = edited
+    if edited and not _scheduled:
+        _scheduled = True
+        micropython.schedule(_watch, 0)
+    try:
+        answer, _numbers = reply(text)
+    finally:
+        _watching = False
     return '%d %d %s' % (uctypes.addressof(_numbers), len(_numbers), answer)
 `;
 const HEAP = 256 * 1024;
@@ -42,10 +62,18 @@ async function boot({ mjs, wasm, python }) {
   micropython.runPython(python + GLUE);
   const serve = micropython.globals.get('_serve');
   const module = micropython._module;
+  const limit = 1000 * micropython.globals.get('TIME_LIMIT');
+  const now = Date.now;
+  let deadline = Infinity;
+  Date.now = () => { // Python's clock
+    if (now() > deadline) module._mp_sched_keyboard_interrupt();
+    return now();
+  };
   closeDoors();
-  return (request) => {
-    const [, address, length, text] = serve(request).match(/^(\d+) (\d+) (.*)$/s);
-    const numbers = new Float64Array(module.HEAPU8.slice(+address, +address + 8 * length).buffer); // the memory may have grown: ask each time
+  return (request, edited) => {
+    deadline = edited ? now() + limit : Infinity;
+    const [, address, length, text] = serve(request, edited).match(/^(\d+) (\d+) (.*)$/s);
+    const numbers = new Float64Array(module.HEAPU8.slice(+address, +address + +length).buffer); // the memory may have grown: ask each time
     answer({ text, numbers }, [numbers.buffer]);
   };
 }
@@ -57,7 +85,7 @@ self.onmessage = async ({ data }) => {
     if (data.boot) {
       serve = await boot(data.boot);
       answer({ ready: true });
-    } else serve(data.text);
+    } else serve(data.text, data.edited);
   } catch (error) {
     answer({ failed: String(error.message ?? error) });
   }

@@ -290,7 +290,8 @@ def test_the_source_for_the_page_is_complete_and_computes_the_same():
     exec(compile(page_source(), "page", "exec", flags=annotations.compiler_flag), namespace)
     spec = json.loads(json.dumps(explore_2d(rules.rmsprop_2d, rules.adagrad_2d).spec))
     request = json.dumps({"figure": "a", "spec": spec, "state": spec["state"]})
-    text, numbers = namespace["reply"](request)
+    text, packed = namespace["reply"](request)
+    numbers = memoryview(packed).cast("d")
     assert text == reply(request)[0]
     result, expected = json.loads(text), Figure(spec).answer(spec["state"])
     for run, wanted in zip(result["rules"], expected["rules"], strict=True):

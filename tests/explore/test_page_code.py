@@ -82,6 +82,43 @@ def test_endless_loop_in_the_rule_is_stopped(figure):
     assert picture(figure) != before
 
 
+def test_endless_loop_is_stopped_from_inside(figure):
+    """Browsers differ in whether WebAssembly that computes can be ended from outside."""
+    apply(figure, {"gamma": 0.8})
+    [worker] = figure.page.workers
+    for statement in ("pass", "math.sqrt(x1 * x1)", "[k for k in range(3)]"):
+        edit(figure, "    g1, g2 = f_grad(x1, x2)\n", f"    while True:\n        {statement}\n")
+        wait_until(figure, "error")
+        assert "more than 1.5 s" in alert(figure)
+        figure.locator("[data-action=reset]").click()
+        wait_until(figure, "ready")
+    assert figure.page.workers == [worker]
+
+
+def test_endless_loop_that_catches_everything_is_stopped(figure):
+    edit(
+        figure,
+        "    g1, g2 = f_grad(x1, x2)\n",
+        "    while True:\n        try:\n            pass\n        except:\n            pass\n",
+    )
+    wait_until(figure, "error")
+    assert "more than" in alert(figure)
+    [answer] = apply(figure, {"gamma": 0.95})
+    assert answer["state"] == "ready"
+
+
+def test_code_that_runs_for_long_in_all_is_not_stopped(figure):
+    """The clock is for one answer, not for all since the page was opened."""
+    edit(figure, "    g1, g2 = f_grad(x1, x2)\n", "    for _ in range(50_000):\n        pass\n    g1, g2 = f_grad(x1, x2)\n")
+    wait_until(figure, "ready")
+    seconds = 0
+    while seconds < 2:
+        began = time.monotonic()
+        [answer] = apply(figure, {"gamma": 0.9 - 0.01 * seconds})
+        assert answer["state"] == "ready"
+        seconds += time.monotonic() - began
+
+
 def test_endless_loop_at_top_level_is_stopped(figure):
     edit(figure, "def rmsprop_2d", "while True:\n    pass\n\ndef rmsprop_2d")
     wait_until(figure, "error")
