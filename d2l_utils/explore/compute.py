@@ -16,11 +16,8 @@ from typing import Any
 from d2l_utils.objectives import OBJECTIVES
 from d2l_utils.trace import follow
 
-#: Columns and rows of the grid on which f is computed for its contour lines, and how often the drawing then halves its
-#: intervals. A function that has sliders is a quadratic: few points determine it, and it must be drawn while they move.
-_COARSE, _NARROW, _FINE = (5, 4, 3), (5, 4, 4), (49, 37, 1)
-#: From this condition number on the valley of a quadratic is narrower than the intervals of ``_COARSE``.
-_NARROW_CONDITION = 50
+#: Columns and rows of the grid on which f is computed for its contour lines; the drawing halves its intervals.
+_COLUMNS, _ROWS = 51, 39
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
 #: Edited code that runs for longer than so many seconds is stopped.
@@ -350,9 +347,8 @@ def _traces(figure: Figure, state: dict[str, Any]) -> dict[str, Any]:
     shape = [entry["name"]] + [state["values"].get(name) for name in entry["params"]] + window
     key = json.dumps(shape)
     if state.get("view") != key:  # the page says which contours it has, a live kernel always sends them
-        narrow = state["values"].get("condition", 0) >= _NARROW_CONDITION
-        size = _FINE if not entry["params"] else _NARROW if narrow else _COARSE
-        result["contours"] = contours(f, window, size)
+        # A function that has sliders is a convex quadratic, and must be drawn while they move.
+        result["contours"] = ellipse(f, f_grad, window) if entry["params"] else contours(f, window)
         result["contours"]["key"] = key
     return result
 
@@ -440,16 +436,36 @@ def _nice(value: float) -> float:
     return 10 * power
 
 
-def contours(f: Any, window: list[float], size: tuple[int, int, int] = _FINE) -> dict[str, Any]:
-    """Heights of ``f`` on a grid of ``size`` (columns, rows, halvings left to the drawing), lowest x2 first."""
-    nx, ny, halvings = size
-    columns = [window[0] + (window[1] - window[0]) * i / (nx - 1) for i in range(nx)]
-    rows = [window[2] + (window[3] - window[2]) * j / (ny - 1) for j in range(ny)]
+def ellipse(f: Any, f_grad: Any, window: list[float]) -> dict[str, Any]:
+    """Return the contour line of a convex quadratic ``f`` through the highest corner of ``window``.
+
+    As [c1, c2, a, b, c]: the points (c1 + a u + b v, c2 + c v) with u² + v² = 1. The other contour lines are the same
+    ellipse, smaller: on a circle of radius r around (u, v) = 0, f is r² times as high above its minimum.
+    """
+    g1, g2 = f_grad(0.0, 0.0)
+    h11 = f_grad(1.0, 0.0)[0] - g1
+    h12, h22 = f_grad(0.0, 1.0)
+    h12, h22 = h12 - g1, h22 - g2
+    # The Hessian is C Cᵀ with C = [[p, 0], [q, r]], so its form is u² + v² in (u, v) = Cᵀ x.
+    p = math.sqrt(h11)
+    q = h12 / p
+    r = math.sqrt(h22 - q * q)
+    c2 = (q / p * g1 - g2) / (r * r)
+    c1 = -(g1 + h12 * c2) / h11
+    size = math.sqrt(2 * (max([f(x1, x2) for x1 in window[:2] for x2 in window[2:]]) - f(c1, c2)))
+    return {"ellipse": [c1, c2, size / p, -size * q / (p * r), size / r]}
+
+
+def contours(f: Any, window: list[float]) -> dict[str, Any]:
+    """Heights of ``f`` on a grid that reaches beyond ``window``, by one interval on every side, lowest x2 first."""
+    sides = [(window[1] - window[0]) / (_COLUMNS - 3), (window[3] - window[2]) / (_ROWS - 3)]
+    columns = [window[0] + sides[0] * (i - 1) for i in range(_COLUMNS)]
+    rows = [window[2] + sides[1] * (j - 1) for j in range(_ROWS)]
     try:
         grid = [f(x1, x2) for x2 in rows for x1 in columns]
     except (OverflowError, ValueError, ZeroDivisionError):
         grid = [_height(f, x1, x2) for x2 in rows for x1 in columns]
-    return {"grid": grid, "nx": nx, "ny": ny, "halvings": halvings}
+    return {"grid": grid, "nx": _COLUMNS, "ny": _ROWS, "box": [columns[0], columns[-1], rows[0], rows[-1]]}
 
 
 def _height(f: Any, x1: float, x2: float) -> float:

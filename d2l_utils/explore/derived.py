@@ -16,7 +16,7 @@ import numpy as np
 _LOWEST_F = 1e-16
 _F_DECADES = 60
 _RATE_DECADES = 8
-_NUM_LEVELS = 10
+NUM_LEVELS = 10
 
 
 def rates_along(run: Mapping[str, Any], i: int) -> list[float]:
@@ -56,14 +56,14 @@ def decades(lowest: float, highest: float, most: int) -> list[float]:
 
 
 def heights(contours: Mapping[str, Any]) -> Any:
-    """Return f on the grid of ``contours``, array (rows, columns), with its intervals halved as often as it says.
+    """Return f on the grid of ``contours``, array (rows, columns), with its intervals halved.
 
     A new point gets the value of the cubic through its four neighbours on the line, of a quadratic next to the border:
     exact for a quadratic f. What is not finite becomes NaN, as does what lies next to it.
     """
     grid = np.asarray(contours["grid"], dtype=float).reshape(contours["ny"], contours["nx"])
     grid = np.where(np.isfinite(grid), grid, np.nan)
-    for _ in range(2 * contours["halvings"]):
+    for _ in range(2):
         outside = [3 * (grid[:, i] - grid[:, j]) + grid[:, k] for i, j, k in ((0, 1, 2), (-1, -2, -3))]
         wide = np.column_stack([outside[0], grid, outside[1]])
         finer = np.empty((2 * grid.shape[1] - 1, grid.shape[0]))  # transposed: the columns are next
@@ -81,5 +81,5 @@ def levels(grid: Any) -> list[float]:
     """
     some = grid.ravel()[::4]  # the rows have 4 n + 1 points, so they lie all over the picture
     ranked = np.sort(some[np.isfinite(some)])
-    parts = [(1 - k / (_NUM_LEVELS + 1)) ** 2 for k in range(1, _NUM_LEVELS + 1)]
+    parts = [(1 - k / (NUM_LEVELS + 1)) ** 2 for k in range(1, NUM_LEVELS + 1)]
     return [float(ranked[int((len(ranked) - 1) * part)]) for part in parts] if len(ranked) else []

@@ -104,6 +104,8 @@ function makeAxes(root, [left, top, right, bottom], xName, yName) {
     canvas,
     x: (value) => clampPixel(left + ((value - x0) / (x1 - x0)) * width),
     y: (value) => clampPixel(bottom - ((value - y0) / (y1 - y0)) * height),
+    /** The same as a transform. */
+    matrix: () => `matrix(${[width / (x1 - x0), 0, 0, height / (y0 - y1), left - (x0 * width) / (x1 - x0), bottom - (y0 * height) / (y0 - y1)].join(' ')})`,
     /** Data coordinates of a point of the SVG. */
     invert: (px, py) => [x0 + ((px - left) / width) * (x1 - x0), y0 + ((bottom - py) / height) * (y1 - y0)],
     /** Set the ranges; y values are exponents of ten if `log`; ticks of its own are [value, text]. Returns whether anything moved. */
@@ -163,10 +165,10 @@ const NUM_LEVELS = 10;
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
   .map((text) => Array.from(text, Number));
 
-/** f on a finer grid, row 0 at the bottom, and the levels, as in derived.py. */
-function refine({ nx, ny, grid, halvings }) {
+/** f on a grid twice as fine, row 0 at the bottom, and the levels, as in derived.py. */
+function refine({ nx, ny, grid }) {
   let values = Float64Array.from(grid, (z) => (Number.isFinite(z) ? z : NaN));
-  for (let pass = 0; pass < 2 * halvings; pass++) { // each transposes
+  for (let pass = 0; pass < 2; pass++) { // each transposes
     const finer = new Float64Array((2 * nx - 1) * ny);
     for (let j = 0; j < ny; j++) {
       const line = [0, ...values.subarray(j * nx, (j + 1) * nx), 0];
@@ -242,6 +244,9 @@ function smooth(xs, ys) {
   return `M${halfway.at(-1)}Q${xs[0]} ${ys[0]} ${halfway.join('T')}Z`;
 }
 
+/** The unit circle in short pieces: Chromium leaves parts of ellipses blank that reach far beyond the picture. */
+const CIRCLE = smooth(...[Math.cos, Math.sin].map((f) => Array.from({ length: 96 }, (_, i) => f((2 * Math.PI * i) / 96) / Math.cos(Math.PI / 96))));
+
 // Panels
 
 /** A group in the colour of a rule; set through the object model, as a strict content policy forbids style attributes. */
@@ -276,7 +281,7 @@ function moveCursor(circle, x, y) {
 function planePanel(spec) {
   const root = panel('d2l-plane', '0 0 480 360', 'Contours of f and the path');
   const axes = makeAxes(root, [46, 8, 472, 322], 'x₁', 'x₂');
-  const field = svg('g', { 'aria-hidden': 'true', transform: 'scale(0.1)' }, ...Array.from({ length: NUM_LEVELS }, () => svg('path', { class: 'level' })));
+  const field = svg('g', { 'aria-hidden': 'true' });
   axes.canvas.append(field);
   const layers = spec.rules.map((rule) => layersOf(rule, axes.canvas, ['line', 'dots', 'cursor']));
   const handle = svg('g', { 'data-handle': 'start', tabindex: 0, role: 'slider', 'aria-label': 'start point, move it with the arrow keys' },
@@ -284,9 +289,18 @@ function planePanel(spec) {
   root.append(handle);
   let contours = null;
 
-  const drawField = (window) => {
-    const ends = [window.slice(0, 2).map((x) => 10 * axes.x(x)), window.slice(2).map((y) => 10 * axes.y(y))];
-    regionsBelow(refine(contours), ...ends).forEach((d, i) => field.children[i].setAttribute('d', d));
+  const drawField = ({ ellipse, box }) => {
+    if (ellipse) {
+      const [c1, c2, a, b, c] = ellipse;
+      field.setAttribute('transform', `${axes.matrix()} matrix(${a} 0 ${b} ${c} ${c1} ${c2})`);
+      if (!field.querySelector('[transform]')) {
+        field.replaceChildren(...Array.from({ length: NUM_LEVELS }, (_, k) => svg('path', { class: 'level', d: CIRCLE, transform: `scale(${1 - (k + 1) / (NUM_LEVELS + 1)})` })));
+      }
+    } else {
+      const ends = [box.slice(0, 2).map((x) => 10 * axes.x(x)), box.slice(2).map((y) => 10 * axes.y(y))];
+      field.setAttribute('transform', 'scale(0.1)');
+      field.replaceChildren(...regionsBelow(refine(contours), ...ends).map((d) => svg('path', { class: 'level', d })));
+    }
   };
 
   return {
@@ -304,7 +318,7 @@ function planePanel(spec) {
       const moved = axes.set(result.window.slice(0, 2), result.window.slice(2));
       if (moved || result.contours.key !== contours?.key) {
         contours = result.contours;
-        drawField(result.window);
+        drawField(contours);
       }
       result.rules.forEach(({ path }, r) => {
         const [xs, ys] = [[], []];

@@ -16,7 +16,7 @@ from typing import Any
 import contourpy
 import numpy as np
 
-from d2l_utils.explore.derived import f_axis, heights, levels, rate_axis, rates_along
+from d2l_utils.explore.derived import NUM_LEVELS, f_axis, heights, levels, rate_axis, rates_along
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Scale = Callable[[float], float]
@@ -34,6 +34,7 @@ _LOOK: dict[str, dict[str, object]] = {
         "stroke": "#4a7fb5",
         "stroke-opacity": 0.4,
         "stroke-width": 0.8,
+        "vector-effect": "non-scaling-stroke",
     },
     "frame": {"fill": "none", "stroke": "currentColor", "stroke-opacity": 0.7},
     "grid": {"fill": "none", "stroke": "currentColor", "stroke-opacity": 0.2, "stroke-width": 0.6},
@@ -105,7 +106,7 @@ def brief(result: dict[str, Any]) -> dict[str, Any]:
     if rules:
         shown["rules"] = rules
     contours = result.get("contours")
-    if contours and len(contours["grid"]) > 1000:  # few heights stand for many points, and stay as they are
+    if contours and "grid" in contours:
         shown["contours"] = contours | {"grid": rounded(contours["grid"])}
     return shown
 
@@ -223,7 +224,8 @@ def _rates_in_words(rules: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 def _plane(spec: Mapping[str, Any], result: Mapping[str, Any], rules: Sequence[tuple[Any, Any]]) -> str:
     window = result["window"]
     x, y, axes = _axes(_PLANE_BOX, window, _nice_ticks(7, window[0], window[1]), _nice_ticks(6, window[2], window[3]))
-    drawn = _field(result["contours"], window, x, y)
+    contours = result["contours"]
+    drawn = _ellipses(contours["ellipse"], window) if "ellipse" in contours else _regions(contours, x, y)
     for rule, run in rules:
         points = [(x(x1), y(x2)) for x1, x2 in zip(run["path"][::2], run["path"][1::2], strict=True)]
         drawn += _curve(rule, {"line": points}, most=45)
@@ -244,13 +246,28 @@ def _point(point: Sequence[float]) -> str:
     return f"({short(point[0])}, {short(point[1])})"
 
 
-def _field(contours: Mapping[str, Any], window: Sequence[float], x: Scale, y: Scale) -> str:
+def _ellipses(ellipse: Sequence[float], window: Sequence[float]) -> str:
+    """Draw smaller copies of an ellipse, at even distances, as circles in its coordinates."""
+    left, top, right, bottom = _PLANE_BOX
+    x_scale = (right - left) / (window[1] - window[0])
+    y_scale = (top - bottom) / (window[3] - window[2])
+    c1, c2, a, b, c = ellipse
+    origin = (left + x_scale * (c1 - window[0]), bottom + y_scale * (c2 - window[2]))
+    transform = f"matrix({x_scale * a:.6g} 0 {x_scale * b:.6g} {y_scale * c:.6g} {origin[0]:.6g} {origin[1]:.6g})"
+    circles = "".join(
+        _shape("level", element="circle", r=round(1 - k / (NUM_LEVELS + 1), 4)) for k in range(1, NUM_LEVELS + 1)
+    )
+    return _raw("g", {"aria-hidden": "true", "transform": transform}, circles)
+
+
+def _regions(contours: Mapping[str, Any], x: Scale, y: Scale) -> str:
     """Draw, from the highest level to the lowest, the region in which f is at most the level."""
     grid = heights(contours)
     lowest = np.fmin.reduce(grid, axis=None)
     roots = np.ma.masked_invalid(np.sqrt(grid - lowest))  # as in explorer.js, which says why
-    rows = np.linspace(y(window[2]), y(window[3]), grid.shape[0])
-    columns = np.linspace(x(window[0]), x(window[1]), grid.shape[1])
+    box = contours["box"]
+    rows = np.linspace(y(box[2]), y(box[3]), grid.shape[0])
+    columns = np.linspace(x(box[0]), x(box[1]), grid.shape[1])
     generator = contourpy.contour_generator(columns, rows, roots, fill_type="OuterOffset")
     paths = []
     for level in dict.fromkeys(levels(grid)):

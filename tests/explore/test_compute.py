@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from d2l_utils import explore_2d, explore_schedule, train_2d
 from d2l_utils.explore import compute, derived
-from d2l_utils.explore.compute import Figure, contours, number, reply, signature
+from d2l_utils.explore.compute import Figure, contours, ellipse, number, reply, signature
 from d2l_utils.explore.derived import heights, levels
 from d2l_utils.explore.site import page_source
 from d2l_utils.objectives import OBJECTIVES, quadratic
@@ -123,7 +123,6 @@ def test_window_moves_seldom_and_not_at_all_when_told():
 def test_contours_are_sent_only_if_the_page_has_others():
     figure = figure_of(rules.rmsprop_2d)
     first = ask(figure)["contours"]
-    assert len(first["grid"]) == first["nx"] * first["ny"]
     assert "contours" not in ask(figure, view=first["key"], eta=0.1)
     for change in ({"condition": 50.0}, {"angle": 30.0}, {"objective": "beale"}, {"start": [-20.0, 0.0]}):
         assert ask(figure, view=first["key"], **change)["contours"]["key"] != first["key"]
@@ -132,8 +131,13 @@ def test_contours_are_sent_only_if_the_page_has_others():
 def test_grid_and_levels():
     window = [-5.5, 1.0, -3.0, 1.0]
     grid = contours(quadratic()[0], window)
-    assert grid["grid"][0] == pytest.approx(0.1 * 5.5**2 + 2 * 3**2)
-    assert grid["grid"][grid["nx"] - 1] == pytest.approx(0.1 + 2 * 3**2)
+    assert len(grid["grid"]) == grid["nx"] * grid["ny"]
+    left, right, bottom, top = grid["box"]  # one interval more on every side
+    assert right - left == pytest.approx(6.5 * (grid["nx"] - 1) / (grid["nx"] - 3))
+    assert left + right == pytest.approx(-4.5)
+    assert top - bottom == pytest.approx(4 * (grid["ny"] - 1) / (grid["ny"] - 3))
+    assert grid["grid"][0] == pytest.approx(0.1 * left**2 + 2 * bottom**2)
+    assert grid["grid"][grid["nx"] - 1] == pytest.approx(0.1 * right**2 + 2 * bottom**2)
     lines = levels(heights(grid))
     assert lines == sorted(lines, reverse=True)
     assert min(grid["grid"]) < lines[-1] < lines[0] < max(grid["grid"])
@@ -144,23 +148,53 @@ def test_grid_and_levels():
     assert levels(heights(nowhere)) == []
 
 
-@pytest.mark.parametrize(("condition", "angle"), [(1.0, 0.0), (20.0, 30.0), (1000.0, -77.0)])
-def test_few_heights_of_a_quadratic_are_enough(condition, angle):
-    window = [-60.5, 1.0, -3.0, 41.0]
-    f, _ = quadratic(condition=condition, angle=angle)
-    few = contours(f, window, (5, 4, 3))
-    assert len(few["grid"]) == 20
-    all_of_them = heights(contours(f, window, (33, 25, 0)))
-    np.testing.assert_allclose(heights(few), all_of_them, rtol=1e-12, atol=1e-12 * all_of_them.max())
+def test_halving_the_grid_is_exact_for_a_quadratic():
+    f, _ = quadratic(condition=20.0, angle=30.0)
+    grid = contours(f, [-60.5, 1.0, -3.0, 41.0])
+    left, right, bottom, top = grid["box"]
+    columns = np.linspace(left, right, 2 * grid["nx"] - 1)
+    rows = np.linspace(bottom, top, 2 * grid["ny"] - 1)
+    expected = np.array([[f(x1, x2) for x1 in columns] for x2 in rows])
+    np.testing.assert_allclose(heights(grid), expected, rtol=1e-12, atol=1e-12 * expected.max())
 
 
-def test_every_function_with_sliders_is_a_quadratic():
-    # Then its third differences vanish, and few heights are enough.
+def points_of(ellipse, radius=1.0, count=24):
+    """Points of an ellipse, array (2, count), drawn ``radius`` times its size."""
+    c1, c2, a, b, c = ellipse
+    turns = np.linspace(0, 2 * math.pi, count)
+    u, v = radius * np.cos(turns), radius * np.sin(turns)
+    return np.array([c1 + a * u + b * v, c2 + c * v])
+
+
+@pytest.mark.parametrize("window", [[-5.5, 1.0, -3.0, 1.0], [-60.5, 1.0, -3.0, 41.0]])
+@pytest.mark.parametrize(("condition", "angle"), [(1.0, 0.0), (20.0, 0.0), (20.0, 30.0), (1000.0, -77.0), (0.5, 90.0)])
+def test_contour_lines_of_a_quadratic_are_ellipses(window, condition, angle):
+    f, f_grad = quadratic(condition=condition, angle=angle)
+    line = ellipse(f, f_grad, window)["ellipse"]
+    top = max(f(x1, x2) for x1 in window[:2] for x2 in window[2:])
+    for radius in (1, 0.5, 1 / 11):
+        assert f(*points_of(line, radius)) == pytest.approx(radius**2 * top, rel=1e-9)
+
+
+def test_the_ellipse_of_a_moved_quadratic():
+    f, f_grad = quadratic(condition=7.0, angle=20.0)
+    moved = ellipse(
+        lambda x1, x2: f(x1 - 3, x2 + 2) + 5, lambda x1, x2: f_grad(x1 - 3, x2 + 2), [-2.5, 4.0, -5.0, -1.0]
+    )
+    here = ellipse(f, f_grad, [-5.5, 1.0, -3.0, 1.0])
+    assert moved["ellipse"] == pytest.approx(here["ellipse"] + np.array([3, -2, 0, 0, 0]), rel=1e-9, abs=1e-9)
+
+
+def test_every_function_with_sliders_is_a_convex_quadratic():
+    """Its contour lines are drawn as ellipses."""
     for name, entry in OBJECTIVES.items():
         if entry["params"]:
-            grid = heights(contours(entry["make"]()[0], [-3.0, 2.0, -1.0, 4.0]))
-            for axis in (0, 1):
-                assert np.abs(np.diff(grid, 3, axis=axis)).max() < 1e-10 * grid.max(), name
+            f, f_grad = entry["make"]()
+            line = ellipse(f, f_grad, list(entry["window"]))["ellipse"]
+            for radius in (1, 0.3):
+                f_on_line = f(*points_of(line, radius)) - f(*line[:2])
+                assert f_on_line == pytest.approx(f_on_line[0], rel=1e-9), name
+            assert f_on_line[0] > 0
 
 
 EDITED = """def rmsprop_2d(x1, x2, s1, s2, f_grad, *, eta=0.4, gamma=0.9, eps=1e-6, {}):
@@ -298,8 +332,7 @@ def test_the_source_for_the_page_is_complete_and_computes_the_same():
         for key in ("path", "f", "slope"):
             offset, length = run[key]
             assert list(numbers[offset : offset + length]) == wanted[key]
-    offset, length = result["contours"]["grid"]
-    assert list(numbers[offset : offset + length]) == expected["contours"]["grid"]
+    assert result["contours"] == expected["contours"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import html
 import json
+import math
 import re
 from xml.etree import ElementTree
 
@@ -7,6 +8,7 @@ import pytest
 
 from d2l_utils import explore_2d, explore_schedule
 from d2l_utils.explore.figure import power_of_ten, short
+from d2l_utils.objectives import quadratic
 
 from . import rules
 
@@ -78,8 +80,27 @@ def test_rules_differ_in_colour_dash_and_marker(figure):
     assert len({group.find("path[@class='line']").get("stroke-dasharray") for group in groups}) == 2
 
 
-def test_contour_levels_are_closed_regions(figure):
-    levels = [path for path in tree_of(figure).iter("path") if path.get("class") == "level"]
+def levels_of(figure):
+    return [shape for shape in tree_of(figure).iter() if shape.get("class") == "level"]
+
+
+def test_contour_levels_of_the_quadratic_are_ellipses(figure):
+    levels = levels_of(figure)
+    assert [circle.tag for circle in levels] == ["circle"] * 10
+    assert [float(circle.get("r")) for circle in levels] == pytest.approx([1 - k / 11 for k in range(1, 11)], abs=1e-4)
+    [field] = [group for group in tree_of(figure).iter("g") if group.find("circle[@class='level']") is not None]
+    a, _, b, c, x, y = map(float, field.get("transform")[len("matrix(") : -1].split())
+    x1_from, x1_to, x2_from, x2_to = figure.result["window"]
+    f, _ = quadratic()
+    for k in range(7):  # points of the unit circle, through pixels, back to x1 and x2
+        u, v = math.cos(k), math.sin(k)
+        x1 = x1_from + (a * u + b * v + x - 46) / 426 * (x1_to - x1_from)
+        x2 = x2_from + (322 - c * v - y) / 314 * (x2_to - x2_from)
+        assert f(x1, x2) == pytest.approx(f(x1_from, x2_from), rel=1e-3)  # the highest corner
+
+
+def test_contour_levels_are_closed_regions():
+    levels = levels_of(explore_2d(rules.gd_2d, objective="beale"))
     assert len(levels) == 10
     assert all(path.get("d").startswith("M") and path.get("d").endswith("Z") for path in levels)
 

@@ -7,6 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from d2l_utils import explore_2d
+
+from . import rules
 from .driving import apply, wait_until
 
 
@@ -52,11 +55,38 @@ def extents_of_levels(paths):
     return extents
 
 
+#: Where on the screen the shapes of the contour lines are drawn, as [left, right, top, bottom].
+BOXES = """shapes => shapes.map((shape) => {
+  const { left, right, top, bottom } = shape.getBoundingClientRect();
+  return [left, right, top, bottom];
+})"""
+
+
+def test_the_page_draws_the_ellipses_of_the_static_figure(browser, page, address):
+    bare = browser.new_context(java_script_enabled=False, viewport=page.viewport_size).new_page()
+    bare.goto(address)
+    page.goto(address)
+    for rule in ("rmsprop_2d", "momentum_2d"):  # the latter on the rotated bowl
+        static, live = (where.locator(f"figure[data-rule={rule}]").first for where in (bare, page))
+        live.scroll_into_view_if_needed()
+        wait_until(live, "ready")
+        boxes = [where.locator(".d2l-plane .level").evaluate_all(BOXES) for where in (static, live)]
+        origins = [where.locator(".d2l-plane").bounding_box() for where in (static, live)]
+        assert [len(shapes) for shapes in boxes] == [10, 10]
+        shift = [origins[1][axis] - origins[0][axis] for axis in ("x", "x", "y", "y")]
+        for expected, drawn in zip(*boxes, strict=True):
+            moved = [place + by for place, by in zip(expected, shift, strict=True)]
+            assert drawn == pytest.approx(moved, abs=0.5, rel=1e-3)
+    bare.context.close()
+
+
 def test_the_page_draws_the_contours_of_the_static_figure(page, address):
-    html = page.goto(address).text()
-    static = re.findall(r'<path class="level"[^>]* d="([^"]*)"', html.partition("</figure>")[0])
+    html = explore_2d(rules.rmsprop_2d, objective="himmelblau", values={"eta": 0.4, "gamma": 0.9}).to_html()
+    static = re.findall(r'<path class="level"[^>]* d="([^"]*)"', html)
+    page.goto(address)
     figure = page.locator("figure.d2l-explorer").first
-    wait_until(figure, "ready")
+    figure.locator("select[name=objective]").select_option("himmelblau")
+    wait_until(figure, "ready", seq=1)
     live = figure.locator(".d2l-plane .level").evaluate_all("paths => paths.map((path) => path.getAttribute('d'))")
     assert len(static) == len(live) == 10
     for expected, drawn in zip(extents_of_levels(static), extents_of_levels(live), strict=True):

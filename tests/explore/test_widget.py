@@ -28,7 +28,7 @@ def test_state_makes_result():
     figure.state = figure.state | {"seq": 7, "values": figure.state["values"] | {"eta": 0.2}}
     assert figure.result["seq"] == 7
     assert figure.result["rules"][0]["path"][2:4] == pytest.approx([-5 + 0.2, -2 + 0.2 * 8])
-    assert len(figure.result["contours"]["grid"]) > 0
+    assert figure.result["contours"]["ellipse"] == pytest.approx([0, 0, 14.5, 0, 3.24], rel=0.01)
 
 
 def walled(x1, x2):
