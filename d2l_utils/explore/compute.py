@@ -18,6 +18,9 @@ from d2l_utils.trace import follow
 
 #: Columns and rows of the grid on which f is computed for its contour lines; the drawing halves its intervals.
 _COLUMNS, _ROWS = 51, 39
+#: Sizes of the contour lines that are drawn of a quadratic, largest first. Those of another function enclose such parts
+#: of the picture as circles of these sizes do of the largest.
+_RADII = [1 - k / 11 for k in range(1, 11)]
 #: A run that goes further than so many sizes of the picture has diverged, although its numbers are still finite.
 _FAR = 100.0
 #: Edited code that runs for longer than so many seconds is stopped.
@@ -439,8 +442,8 @@ def _nice(value: float) -> float:
 def ellipse(f: Any, f_grad: Any, window: list[float]) -> dict[str, Any]:
     """Return the contour line of a convex quadratic ``f`` through the highest corner of ``window``.
 
-    As [c1, c2, a, b, c]: the points (c1 + a u + b v, c2 + c v) with u² + v² = 1. The other contour lines are the same
-    ellipse, smaller: on a circle of radius r around (u, v) = 0, f is r² times as high above its minimum.
+    As [c1, c2, a, b, c]: the points (c1 + a u + b v, c2 + c v) with u² + v² = 1. The contour lines to be drawn are the
+    same ellipse, smaller: where u² + v² = r², f is r² times as high above its minimum.
     """
     g1, g2 = f_grad(0.0, 0.0)
     h11 = f_grad(1.0, 0.0)[0] - g1
@@ -453,11 +456,14 @@ def ellipse(f: Any, f_grad: Any, window: list[float]) -> dict[str, Any]:
     c2 = (q / p * g1 - g2) / (r * r)
     c1 = -(g1 + h12 * c2) / h11
     size = math.sqrt(2 * (max([f(x1, x2) for x1 in window[:2] for x2 in window[2:]]) - f(c1, c2)))
-    return {"ellipse": [c1, c2, size / p, -size * q / (p * r), size / r]}
+    return {"ellipse": [c1, c2, size / p, -size * q / (p * r), size / r], "radii": _RADII}
 
 
 def contours(f: Any, window: list[float]) -> dict[str, Any]:
-    """Heights of ``f`` on a grid that reaches beyond ``window``, by one interval on every side, lowest x2 first."""
+    """Return ``f`` on a grid that reaches beyond ``window`` by one interval on every side, and the levels to draw.
+
+    The grid begins with the lowest x2.
+    """
     sides = [(window[1] - window[0]) / (_COLUMNS - 3), (window[3] - window[2]) / (_ROWS - 3)]
     columns = [window[0] + sides[0] * (i - 1) for i in range(_COLUMNS)]
     rows = [window[2] + sides[1] * (j - 1) for j in range(_ROWS)]
@@ -465,7 +471,14 @@ def contours(f: Any, window: list[float]) -> dict[str, Any]:
         grid = [f(x1, x2) for x2 in rows for x1 in columns]
     except (OverflowError, ValueError, ZeroDivisionError):
         grid = [_height(f, x1, x2) for x2 in rows for x1 in columns]
-    return {"grid": grid, "nx": _COLUMNS, "ny": _ROWS, "box": [columns[0], columns[-1], rows[0], rows[-1]]}
+    ranked = sorted([z for z in grid[::4] if math.isfinite(z)])  # of rows of 51 points: some all over the picture
+    return {
+        "grid": grid,
+        "nx": _COLUMNS,
+        "ny": _ROWS,
+        "box": [columns[0], columns[-1], rows[0], rows[-1]],
+        "levels": [ranked[int((len(ranked) - 1) * radius**2)] for radius in _RADII] if ranked else [],
+    }
 
 
 def _height(f: Any, x1: float, x2: float) -> float:

@@ -16,7 +16,6 @@ import numpy as np
 _LOWEST_F = 1e-16
 _F_DECADES = 60
 _RATE_DECADES = 8
-NUM_LEVELS = 10
 
 
 def rates_along(run: Mapping[str, Any], i: int) -> list[float]:
@@ -71,15 +70,3 @@ def heights(contours: Mapping[str, Any]) -> Any:
         finer[1::2] = ((9 * (wide[:, 1:-2] + wide[:, 2:-1]) - wide[:, :-3] - wide[:, 3:]) / 16).T
         grid = finer
     return grid
-
-
-def levels(grid: Any) -> list[float]:
-    """Return the heights of the contour lines, from the highest to the lowest.
-
-    They are quantiles: below level k of n lies the part (1 - k / (n + 1))² of the picture, which spaces the ellipses
-    of a quadratic evenly and suits a curved valley as well.
-    """
-    some = grid.ravel()[::4]  # the rows have 4 n + 1 points, so they lie all over the picture
-    ranked = np.sort(some[np.isfinite(some)])
-    parts = [(1 - k / (NUM_LEVELS + 1)) ** 2 for k in range(1, NUM_LEVELS + 1)]
-    return [float(ranked[int((len(ranked) - 1) * part)]) for part in parts] if len(ranked) else []

@@ -100,12 +100,14 @@ function makeAxes(root, [left, top, right, bottom], xName, yName) {
   }
   let [x0, x1, y0, y1] = [0, 1, 0, 1];
   let key = '';
+  const x = (value) => left + ((value - x0) / (x1 - x0)) * width;
+  const y = (value) => bottom - ((value - y0) / (y1 - y0)) * height;
   const axes = {
     canvas,
-    x: (value) => clampPixel(left + ((value - x0) / (x1 - x0)) * width),
-    y: (value) => clampPixel(bottom - ((value - y0) / (y1 - y0)) * height),
-    /** The same as a transform. */
-    matrix: () => `matrix(${[width / (x1 - x0), 0, 0, height / (y0 - y1), left - (x0 * width) / (x1 - x0), bottom - (y0 * height) / (y0 - y1)].join(' ')})`,
+    x: (value) => clampPixel(x(value)),
+    y: (value) => clampPixel(y(value)),
+    /** The transform that makes an ellipse (see compute.py) of the unit circle. */
+    matrix: ([c1, c2, a, b, c]) => `matrix(${x(a) - x(0)} 0 ${x(b) - x(0)} ${y(c) - y(0)} ${x(c1)} ${y(c2)})`,
     /** Data coordinates of a point of the SVG. */
     invert: (px, py) => [x0 + ((px - left) / width) * (x1 - x0), y0 + ((bottom - py) / height) * (y1 - y0)],
     /** Set the ranges; y values are exponents of ten if `log`; ticks of its own are [value, text]. Returns whether anything moved. */
@@ -159,14 +161,13 @@ function setPath(node, d) {
 
 // Contours
 
-const NUM_LEVELS = 10;
 
 /** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
   .map((text) => Array.from(text, Number));
 
-/** f on a grid twice as fine, row 0 at the bottom, and the levels, as in derived.py. */
-function refine({ nx, ny, grid }) {
+/** f on a grid twice as fine, as in derived.py. */
+function refine({ nx, ny, grid, levels }) {
   let values = Float64Array.from(grid, (z) => (Number.isFinite(z) ? z : NaN));
   for (let pass = 0; pass < 2; pass++) { // each transposes
     const finer = new Float64Array((2 * nx - 1) * ny);
@@ -181,29 +182,19 @@ function refine({ nx, ny, grid }) {
     }
     [values, nx, ny] = [finer, ny, 2 * nx - 1];
   }
-  const ranked = values.filter((z, i) => i % 4 === 0 && z === z).sort();
-  const levels = Array.from({ length: NUM_LEVELS }, (_, k) => ranked[Math.floor((ranked.length - 1) * (1 - (k + 1) / (NUM_LEVELS + 1)) ** 2)]);
   return { nx, ny, values, levels };
 }
 
-/**
- * SVG paths around the regions where f is at most each level, closed along the border of the grid.
- *
- * Between points of the grid √(f − least f) is taken as linear: exact for a bowl along lines through its middle.
- * Whole, even numbers between the ends `horizontal` and `vertical`.
- */
+/** SVG paths around the regions where f is at most each level, of even numbers between the ends `horizontal` and `vertical`. */
 function regionsBelow({ nx, ny, values, levels }, horizontal, vertical) {
-  const lowest = values.reduce((least, z) => (z < least ? z : least), Infinity);
-  const columns = nx + 2; // a frame of points outside, at the place of their neighbours, closes every loop
-  const places = (n, [from, to]) => Array.from({ length: n + 2 }, (_, i) => from + (to - from) * Math.max(0, Math.min(1, (i - 1) / (n - 1))));
+  const columns = nx + 2; // a frame of points outside closes every loop
+  const places = (n, [from, to]) => Array.from({ length: n + 2 }, (_, i) => from + ((to - from) * (i - 1)) / (n - 1));
   const xs = places(nx, horizontal);
   const ys = places(ny, vertical);
   const heights = new Float64Array(columns * (ny + 2)).fill(Infinity);
-  const roots = values.map((z) => Math.sqrt(z - lowest));
-  for (let j = 0; j < ny; j++) heights.set(roots.subarray(j * nx, (j + 1) * nx), (j + 1) * columns + 1);
+  for (let j = 0; j < ny; j++) heights.set(values.subarray(j * nx, (j + 1) * nx), (j + 1) * columns + 1);
   const next = new Int32Array(2 * heights.length).fill(-1); // edge 2k: from point k to the right; 2k + 1: upwards
-  return levels.map((z) => {
-    const level = Math.sqrt(z - lowest);
+  return levels.map((level) => {
     const firsts = [];
     for (let j = 0; j <= ny; j++) {
       for (let i = 0, k = j * columns, corners = 0; i <= nx; i++, k++) {
@@ -289,12 +280,11 @@ function planePanel(spec) {
   root.append(handle);
   let contours = null;
 
-  const drawField = ({ ellipse, box }) => {
+  const drawField = ({ ellipse, radii, box }) => {
     if (ellipse) {
-      const [c1, c2, a, b, c] = ellipse;
-      field.setAttribute('transform', `${axes.matrix()} matrix(${a} 0 ${b} ${c} ${c1} ${c2})`);
+      field.setAttribute('transform', axes.matrix(ellipse));
       if (!field.querySelector('[transform]')) {
-        field.replaceChildren(...Array.from({ length: NUM_LEVELS }, (_, k) => svg('path', { class: 'level', d: CIRCLE, transform: `scale(${1 - (k + 1) / (NUM_LEVELS + 1)})` })));
+        field.replaceChildren(...radii.map((radius) => svg('path', { class: 'level', d: CIRCLE, transform: `scale(${radius})` })));
       }
     } else {
       const ends = [box.slice(0, 2).map((x) => 10 * axes.x(x)), box.slice(2).map((y) => 10 * axes.y(y))];
@@ -331,7 +321,7 @@ function planePanel(spec) {
       });
     },
     cursor(result, k) {
-      result.rules.forEach(({ path }, r) => moveCursor(layers[r].cursor, k == null ? 0 : axes.x(path[2 * k]), k == null ? NaN : axes.y(path[2 * k + 1])));
+      result.rules.forEach(({ path }, r) => moveCursor(layers[r].cursor, axes.x(path[2 * k]), axes.y(path[2 * k + 1])));
     },
   };
 }
@@ -370,15 +360,10 @@ function stepsPanel(spec, { name, viewBox, box, title, yName, curves, range, fir
       });
     },
     cursor(result, k) {
-      setPath(ruler, k == null ? '' : `M${axes.x(k)} ${top}V${bottom}`);
-      result.rules.forEach((rule, r) =>
-        moveCursor(layers[r].cursor, k == null ? 0 : axes.x(k), k == null ? NaN : height(rule[curves.line], k)));
+      setPath(ruler, k >= 0 ? `M${axes.x(k)} ${top}V${bottom}` : '');
+      result.rules.forEach((rule, r) => moveCursor(layers[r].cursor, axes.x(k), height(rule[curves.line], k)));
     },
-    stepAt: (clientX) => {
-      const { left: x, width } = root.getBoundingClientRect();
-      const units = +viewBox.split(' ')[2];
-      return Math.round(axes.invert(((clientX - x) / width) * units, 0)[0]);
-    },
+    stepAt: (event) => Math.round(axes.invert(svgPoint(root, event).x, 0)[0]),
   };
 }
 
@@ -506,7 +491,7 @@ function render({ model, el }) {
   let result = null; // the last good one
   let goodSources = state.sources;
   let rejected = false; // the editor holds code that failed
-  let cursor = null;
+  let cursor; // the step that is pointed at
   let timer = 0;
 
   // Panels
@@ -584,8 +569,12 @@ function render({ model, el }) {
     state = { ...state, ...change, seq: state.seq + 1 };
     model.set('state', state);
     model.save_changes();
-    figure.dataset.state = 'running'; // this and what follows while Python computes
-    write(note, '');
+    write(note, ''); // this and what follows while Python computes
+    showAsked();
+  }
+
+  function showAsked() {
+    figure.dataset.state = 'running';
     syncControls();
     plane?.moveStart(state.start);
   }
@@ -642,9 +631,8 @@ function render({ model, el }) {
     const extra = JSON.stringify(answer.new_sliders);
     if (extra !== added) setRows([...spec.sliders, ...answer.new_sliders]);
     added = extra;
-    cursor = null;
     draw();
-    point(null);
+    point();
     plane?.moveStart(state.start);
     write(summary, answer.summary ?? '');
     write(goal, answer.goal ? `Goal ${answer.goal.text}` : '');
@@ -663,9 +651,7 @@ function render({ model, el }) {
     if (next === state || next.seq <= state.seq) return;
     stop();
     state = structuredClone(next);
-    syncControls();
-    plane?.moveStart(state.start);
-    figure.dataset.state = 'running';
+    showAsked();
   }
 
   const showNote = () => write(note, model.get('note') ?? '');
@@ -677,7 +663,7 @@ function render({ model, el }) {
     timer = 0;
     write(play, 'Play');
     draw();
-    point(null);
+    point();
   }
 
   function start() {
@@ -716,9 +702,9 @@ function render({ model, el }) {
   table.addEventListener('toggle', fillTable);
   for (const panel of steps) {
     panel.root.addEventListener('pointermove', (event) => {
-      if (result && !timer) point(Math.max(0, Math.min(last(), panel.stepAt(event.clientX))));
+      if (result && !timer) point(Math.max(0, Math.min(last(), panel.stepAt(event))));
     });
-    panel.root.addEventListener('pointerleave', () => result && !timer && point(null));
+    panel.root.addEventListener('pointerleave', () => result && !timer && point());
   }
   if (plane) moveable(plane, () => state, () => result?.window, request);
 

@@ -16,7 +16,7 @@ from typing import Any
 import contourpy
 import numpy as np
 
-from d2l_utils.explore.derived import NUM_LEVELS, f_axis, heights, levels, rate_axis, rates_along
+from d2l_utils.explore.derived import f_axis, heights, rate_axis, rates_along
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Scale = Callable[[float], float]
@@ -225,7 +225,7 @@ def _plane(spec: Mapping[str, Any], result: Mapping[str, Any], rules: Sequence[t
     window = result["window"]
     x, y, axes = _axes(_PLANE_BOX, window, _nice_ticks(7, window[0], window[1]), _nice_ticks(6, window[2], window[3]))
     contours = result["contours"]
-    drawn = _ellipses(contours["ellipse"], window) if "ellipse" in contours else _regions(contours, x, y)
+    drawn = _ellipses(contours, window) if "ellipse" in contours else _regions(contours, x, y)
     for rule, run in rules:
         points = [(x(x1), y(x2)) for x1, x2 in zip(run["path"][::2], run["path"][1::2], strict=True)]
         drawn += _curve(rule, {"line": points}, most=45)
@@ -246,33 +246,29 @@ def _point(point: Sequence[float]) -> str:
     return f"({short(point[0])}, {short(point[1])})"
 
 
-def _ellipses(ellipse: Sequence[float], window: Sequence[float]) -> str:
-    """Draw smaller copies of an ellipse, at even distances, as circles in its coordinates."""
+def _ellipses(contours: Mapping[str, Any], window: Sequence[float]) -> str:
+    """Draw contour lines that are ellipses of one shape, as circles in the coordinates of the ellipse."""
     left, top, right, bottom = _PLANE_BOX
     x_scale = (right - left) / (window[1] - window[0])
     y_scale = (top - bottom) / (window[3] - window[2])
-    c1, c2, a, b, c = ellipse
+    c1, c2, a, b, c = contours["ellipse"]
     origin = (left + x_scale * (c1 - window[0]), bottom + y_scale * (c2 - window[2]))
     transform = f"matrix({x_scale * a:.6g} 0 {x_scale * b:.6g} {y_scale * c:.6g} {origin[0]:.6g} {origin[1]:.6g})"
-    circles = "".join(
-        _shape("level", element="circle", r=round(1 - k / (NUM_LEVELS + 1), 4)) for k in range(1, NUM_LEVELS + 1)
-    )
+    circles = "".join(_shape("level", element="circle", r=f"{radius:.4g}") for radius in contours["radii"])
     return _raw("g", {"aria-hidden": "true", "transform": transform}, circles)
 
 
 def _regions(contours: Mapping[str, Any], x: Scale, y: Scale) -> str:
     """Draw, from the highest level to the lowest, the region in which f is at most the level."""
     grid = heights(contours)
-    lowest = np.fmin.reduce(grid, axis=None)
-    roots = np.ma.masked_invalid(np.sqrt(grid - lowest))  # as in explorer.js, which says why
     box = contours["box"]
     rows = np.linspace(y(box[2]), y(box[3]), grid.shape[0])
     columns = np.linspace(x(box[0]), x(box[1]), grid.shape[1])
-    generator = contourpy.contour_generator(columns, rows, roots, fill_type="OuterOffset")
+    generator = contourpy.contour_generator(columns, rows, np.ma.masked_invalid(grid), fill_type="OuterOffset")
     paths = []
-    for level in dict.fromkeys(levels(grid)):
+    for level in dict.fromkeys(contours["levels"]):
         d = ""
-        for points, offsets in zip(*generator.filled(-1, math.sqrt(level - lowest)), strict=True):
+        for points, offsets in zip(*generator.filled(-math.inf, level), strict=True):
             for begin, end in pairwise(offsets):
                 d += _smooth(points[begin : end - 1])
         paths.append(_shape("level", d=d))

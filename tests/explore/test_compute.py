@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from d2l_utils import explore_2d, explore_schedule, train_2d
 from d2l_utils.explore import compute, derived
 from d2l_utils.explore.compute import Figure, contours, ellipse, number, reply, signature
-from d2l_utils.explore.derived import heights, levels
+from d2l_utils.explore.derived import heights
 from d2l_utils.explore.site import page_source
 from d2l_utils.objectives import OBJECTIVES, quadratic
 
@@ -138,14 +138,14 @@ def test_grid_and_levels():
     assert top - bottom == pytest.approx(4 * (grid["ny"] - 1) / (grid["ny"] - 3))
     assert grid["grid"][0] == pytest.approx(0.1 * left**2 + 2 * bottom**2)
     assert grid["grid"][grid["nx"] - 1] == pytest.approx(0.1 * right**2 + 2 * bottom**2)
-    lines = levels(heights(grid))
+    lines = grid["levels"]
     assert lines == sorted(lines, reverse=True)
     assert min(grid["grid"]) < lines[-1] < lines[0] < max(grid["grid"])
     broken = contours(lambda x1, x2: 1 / (x1 - x1) if x2 > 0 else x1 * x1, [-1.0, 1.0, -1.0, 1.0])
     assert any(math.isnan(z) for z in broken["grid"])
-    assert all(map(math.isfinite, levels(heights(broken))))
+    assert all(map(math.isfinite, broken["levels"]))
     nowhere = contours(lambda *_: math.inf, window)
-    assert levels(heights(nowhere)) == []
+    assert nowhere["levels"] == []
 
 
 def test_halving_the_grid_is_exact_for_a_quadratic():

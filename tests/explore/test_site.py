@@ -50,7 +50,7 @@ def test_scripts_are_classic_and_small():
 
 
 def test_the_python_of_the_page_is_in_its_subset():
-    check_subset(site.page_source(), "page", modules=("array", "io", "json", "math", "sys", "traceback"))
+    check_subset(site.page_source(), "page", modules=("io", "json", "math", "struct", "sys", "traceback"))
 
 
 def test_assets_and_standalone_page(tmp_path):
