@@ -153,7 +153,15 @@ def report(what: str, value: float, unit: str, limit: float | None = None) -> No
 
 def slide(page: Page, name: str, low: float, high: float) -> list[float]:
     times: list[float] = page.evaluate(SLIDE, [name, low, high, 180])
+    check(page)
     return times
+
+
+def check(page: Page) -> None:
+    """Errors come faster than pictures: do not time them."""
+    alert = page.locator("figure.d2l-explorer [role=alert]").inner_text()
+    if alert:
+        raise RuntimeError(f"the figure failed: {alert}")
 
 
 def bench_start(page: Page, address: str) -> None:
@@ -162,6 +170,7 @@ def bench_start(page: Page, address: str) -> None:
         page.goto("about:blank")
         page.goto(address)
         first.append(float(page.evaluate(FIRST)))
+        check(page)
     report("first result from cold, median of 5", median(first), "ms", 600)
 
 
@@ -170,6 +179,7 @@ def bench_memory(page: Page) -> None:
     heaps = []
     for _ in range(2):
         page.evaluate(MANY, 5000)
+        check(page)
         client.send("HeapProfiler.collectGarbage")
         heaps.append(client.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
     report("heap of the page after 5,000 updates", heaps[0], "MB")
