@@ -547,7 +547,7 @@ function render({ model, el }) {
       set(state.values[slider.name] ?? slider.default);
       row.hidden = shapes.has(slider.name) && !objective().params.includes(slider.name);
     }
-    menu.value = state.objective;
+    if (menu.value !== state.objective) menu.value = state.objective;
   };
 
   const play = button('play', 'Play');
