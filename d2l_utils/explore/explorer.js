@@ -458,7 +458,7 @@ function figureIn(el, spec) {
   figure.dataset.kind = spec.kind;
   figure.dataset.rule = spec.rules[0].name;
   if (figure !== el) { // in a notebook, whose keys (Enter, arrows, …) must not act on what is typed here
-    figure.dataset.lmSuppressShortcuts = 'true';
+    figure.addEventListener('focusin', ({ target }) => { target.dataset.lmSuppressShortcuts = 'true'; }); // Notebook 7
     figure.addEventListener('keydown', (event) => event.stopPropagation());
   }
   return figure;

@@ -1,4 +1,4 @@
-"""In JupyterLab the figure appears, and the functions of the reader's own kernel move it."""
+"""In JupyterLab and Notebook 7 the figure appears, and the functions of the reader's own kernel move it."""
 
 import json
 import os
@@ -33,8 +33,8 @@ d2l.explore_runs(d2l.Sweep("rule", {"lr": [0.1, 0.2]}, (0, 1), 10, 2, np.array([
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Address of a JupyterLab with a notebook, and nothing of the user's own settings."""
+def server(tmp_path_factory):
+    """Address of a Jupyter server with a notebook, and nothing of the user's own settings."""
     folder = tmp_path_factory.mktemp("lab")
     cells = [new_code_cell(source) for source in (RULE, "d2l.explore_2d(gd_2d, steps=3)", CHANGED, RUNS)]
     kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -57,7 +57,7 @@ def lab(tmp_path_factory):
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(address, server, folder / "log.txt")
-            yield f"{address}/lab/tree/figures.ipynb?reset"
+            yield address
         finally:
             server.terminate()
             server.wait(timeout=30)
@@ -90,10 +90,11 @@ def set_number(page, figure, name, value):
     )
 
 
-def test_figure_in_jupyterlab(lab, browser):
-    page = browser.new_page(viewport={"width": 1300, "height": 3200})  # JupyterLab hides cells that are out of sight
+@pytest.mark.parametrize("place", ["lab/tree/figures.ipynb?reset", "notebooks/figures.ipynb"])
+def test_figure_in_a_live_notebook(server, browser, place):
+    page = browser.new_page(viewport={"width": 1300, "height": 3200})  # Jupyter hides cells that are out of sight
     page.set_default_timeout(30_000)
-    page.goto(lab)
+    page.goto(f"{server}/{place}")
     page.locator(".jp-Notebook .jp-CodeCell").nth(3).wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
