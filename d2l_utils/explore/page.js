@@ -10,6 +10,13 @@ const RUNTIME = new URL(RUNTIME_FILE, document.currentScript.src).href;
 
 // Kernel
 
+/** What was compressed by gzip and written in base64. */
+function unpack(base64, type) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const packed = new Response(bytes).body; // not a blob's stream: from disk, WebKit cannot read it
+  return new Response(packed.pipeThrough(new DecompressionStream('gzip')), { headers: { 'Content-Type': type } });
+}
+
 const kernel = (() => {
   let worker = null;
   let ready = false;
@@ -44,13 +51,15 @@ const kernel = (() => {
     opened = new Set();
     try {
       await loadRuntime();
-      const { worker: source, mjs, wasm, python } = globalThis.d2lRuntime;
-      const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+      const { worker: source, micropython, wasm, python } = globalThis.d2lRuntime;
+      // All in one classic script: from disk, WebKit lets a worker load no other.
+      const script = [unpack, await unpack(micropython, 'text/javascript').text(), source].join('\n');
+      const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
       worker = new Worker(url);
       URL.revokeObjectURL(url);
       worker.onmessage = ({ data }) => receive(data);
       worker.onerror = () => failEverything('Python could not be started in this page');
-      worker.postMessage({ boot: { mjs, wasm, python } });
+      worker.postMessage({ boot: { wasm, python } });
     } catch (error) {
       worker = null;
       failEverything(error.message);

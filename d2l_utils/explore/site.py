@@ -87,10 +87,23 @@ def page_script() -> str:
 
 def runtime_script() -> str:
     """Return the classic script, about 300 KB, that carries MicroPython, the worker and the Python of the page."""
-    parts = {name.partition(".")[2]: _packed(runtime_file(name)) for name in RUNTIME_SHA256}
-    parts["worker"] = (_HERE / "worker.js").read_text("utf-8")
-    parts["python"] = page_source()
+    parts = {
+        "micropython": _packed(_classic(runtime_file("micropython.mjs").decode()).encode()),
+        "wasm": _packed(runtime_file("micropython.wasm")),
+        "worker": (_HERE / "worker.js").read_text("utf-8"),
+        "python": page_source(),
+    }
     return f"globalThis.d2lRuntime = {json.dumps(parts)};\n"
+
+
+def _classic(module: str) -> str:
+    """Return MicroPython's module as a classic script, in which ``loading`` is the promise of ``loadMicroPython``."""
+    for text in ("export default _createMicroPythonModule;", "export async function loadMicroPython("):
+        if module.count(text) != 1:
+            raise ValueError(f"MicroPython's module must have one {text!r}")
+        module = module.replace(text, text.removeprefix("export default ").removeprefix("export "))
+    module = module.replace("import.meta.url", "self.location.href")
+    return f"const loading = (async () => {{\n{module}\nreturn loadMicroPython;\n}})();"
 
 
 def _packed(content: bytes) -> str:

@@ -1,7 +1,8 @@
 /**
- * Runs in the Web Worker: starts MicroPython, loads the book's Python and answers requests, one at a time.
+ * Runs in the Web Worker, after `unpack` of page.js and MicroPython's own script (`loading`): starts MicroPython, loads the book's
+ * Python and answers requests, one at a time.
  *
- * In:  {boot: {mjs, wasm, python}} once (base64 of gzip; Python text), then {text: JSON request, edited: boolean}.
+ * In:  {boot: {wasm, python}} once (base64 of gzip; Python text), then {text: JSON request, edited: boolean}.
  * Out: {ready: true} | {failed: message} | {text: JSON answer, numbers: Float64Array}.
  */
 
@@ -49,16 +50,10 @@ function closeDoors() {
   }
 }
 
-async function unpack(base64, type) {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type }));
-}
-
-async function boot({ mjs, wasm, python }) {
-  const { loadMicroPython } = await import(await unpack(mjs, 'text/javascript'));
-  const url = await unpack(wasm, 'application/wasm');
-  const micropython = await loadMicroPython({ url, stdout: () => {}, heapsize: HEAP });
+async function boot({ wasm, python }) {
+  self.fetch = async () => unpack(wasm, 'application/wasm'); // what MicroPython asks for; no address works everywhere from disk
+  const loadMicroPython = await loading;
+  const micropython = await loadMicroPython({ url: 'micropython.wasm', stdout: () => {}, heapsize: HEAP });
   micropython.runPython(python + GLUE);
   const serve = micropython.globals.get('_serve');
   const module = micropython._module;

@@ -13,7 +13,7 @@ from d2l_utils.explore.site import write_page
 from . import rules
 
 POLICY = (
-    "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src blob:; connect-src blob:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 
