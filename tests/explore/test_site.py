@@ -95,3 +95,8 @@ def test_a_figure_that_fails_is_a_warning_of_the_build(site_with_one_figure):
     _, warnings = site_with_one_figure
     assert warnings.count("shows an error in its default state") == 1
     assert "broken" in warnings
+
+
+def test_the_front_end_stays_small():
+    folder = Path(site.__file__).parent
+    assert sum((folder / name).stat().st_size for name in ("explorer.js", "explorer.css")) <= 40 * 1024
