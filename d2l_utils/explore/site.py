@@ -91,7 +91,7 @@ def runtime_script() -> str:
         "micropython": _packed(_classic(runtime_file("micropython.mjs").decode()).encode()),
         "wasm": _packed(runtime_file("micropython.wasm")),
         "worker": (_HERE / "worker.js").read_text("utf-8"),
-        "python": page_source(),
+        "python": _packed(page_source().encode()),
     }
     return f"globalThis.d2lRuntime = {json.dumps(parts)};\n"
 

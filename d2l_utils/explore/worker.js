@@ -2,7 +2,7 @@
  * Runs in the Web Worker, after `unpack` of page.js and MicroPython's own script (`loading`): starts MicroPython, loads the book's
  * Python and answers requests, one at a time.
  *
- * In:  {boot: {wasm, python}} once (base64 of gzip; Python text), then {text: JSON request, edited: boolean}.
+ * In:  {boot: {wasm, python}} once (base64 of gzip), then {text: JSON request, edited: boolean}.
  * Out: {ready: true} | {failed: message} | {text: JSON answer, numbers: Float64Array}.
  */
 
@@ -54,7 +54,7 @@ async function boot({ wasm, python }) {
   self.fetch = async () => unpack(wasm, 'application/wasm'); // what MicroPython asks for; no address works everywhere from disk
   const loadMicroPython = await loading;
   const micropython = await loadMicroPython({ url: 'micropython.wasm', stdout: () => {}, heapsize: HEAP });
-  micropython.runPython(python + GLUE);
+  micropython.runPython((await unpack(python, 'text/plain').text()) + GLUE);
   const serve = micropython.globals.get('_serve');
   const module = micropython._module;
   const limit = 1000 * micropython.globals.get('TIME_LIMIT');
