@@ -161,7 +161,6 @@ function setPath(node, d) {
 
 // Contours
 
-
 /** Marching squares: for each set of corners inside (1 ↙, 2 ↘, 4 ↗, 8 ↖) the edges from → to, inside on the left. */
 const TURNS = ['', '03', '10', '13', '21', '0321', '20', '23', '32', '02', '1032', '12', '31', '01', '30', '']
   .map((text) => Array.from(text, Number));
@@ -280,7 +279,8 @@ function planePanel(spec) {
   root.append(handle);
   let contours = null;
 
-  const drawField = ({ ellipse, radii, box }) => {
+  const drawField = () => {
+    const { ellipse, radii, box } = contours;
     if (ellipse) {
       field.setAttribute('transform', axes.matrix(ellipse));
       if (!field.querySelector('[transform]')) {
@@ -308,7 +308,7 @@ function planePanel(spec) {
       const moved = axes.set(result.window.slice(0, 2), result.window.slice(2));
       if (moved || result.contours.key !== contours?.key) {
         contours = result.contours;
-        drawField(contours);
+        drawField();
       }
       result.rules.forEach(({ path }, r) => {
         const [xs, ys] = [[], []];
