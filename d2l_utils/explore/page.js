@@ -265,5 +265,6 @@ function openAll() {
   addEventListener('hashchange', () => pageFigures.forEach((figure) => figure.read()));
 }
 
-if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', openAll);
+if (!CSS.supports('color: light-dark(red, red)')) console.info('The figures can be moved in browsers of mid-2024 and later.'); // see explorer.css
+else if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', openAll);
 else openAll();

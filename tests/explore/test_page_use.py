@@ -45,6 +45,15 @@ def test_the_static_state_is_taken_over_without_the_runtime(page, address):
     assert sum("runtime" in url for url in asked) == 1
 
 
+def test_an_old_browser_keeps_the_static_figure(page, address):
+    page.add_init_script("CSS.supports = () => false")
+    page.goto(address)
+    figure = page.locator("figure[data-rule=rmsprop_2d]").first
+    page.wait_for_timeout(300)
+    assert figure.locator("input").count() == 0
+    assert figure.locator("svg[role=img]").count() == 3
+
+
 def extents_of_levels(paths):
     """For each path of curves the least and largest x and y of the points that it passes."""
     extents = []
