@@ -86,7 +86,7 @@ def page_script() -> str:
 
 
 def runtime_script() -> str:
-    """Return the classic script, about 300 KB, that carries MicroPython, the worker and the Python of the page."""
+    """Return the classic script, about 320 KB, that carries MicroPython, the worker and the Python of the page."""
     parts = {
         "micropython": _packed(_classic(runtime_file("micropython.mjs").decode()).encode()),
         "wasm": _packed(runtime_file("micropython.wasm")),

@@ -61,7 +61,10 @@ async function boot({ wasm, python }) {
   const now = Date.now;
   let deadline = Infinity;
   Date.now = () => { // Python's clock
-    if (now() > deadline) module._mp_sched_keyboard_interrupt();
+    if (now() > deadline) {
+      deadline = Infinity; // once, so that the error can be explained in peace
+      module._mp_sched_keyboard_interrupt();
+    }
     return now();
   };
   closeDoors();
